@@ -1,0 +1,1 @@
+"""imkit: full-duplex AI in a Jupyter notebook."""
