@@ -1,0 +1,552 @@
+// One per widget model, alive across views: media, audio graph, lanes, lease, counters. Views only draw what it holds.
+
+import type { AnyModel } from "@anywidget/types";
+import { type Frame, type FrameFields, type Json, Kind, pcmOf, TICK_S } from "./codec";
+import { AudioGraph } from "./graph";
+import { type LaneName, socketUrls } from "./lanes";
+import { knownPermission, type MediaKind, mediaExists, openTracks, type Permission, Stills, tracksOfWidget } from "./media";
+import type { CaptureTick, PlaybackReport } from "./ports";
+import { listOf, momentOf, Recent, textOr } from "./protocol";
+import type { RelayEvent } from "./relay";
+import { type RelayHost, startRelay } from "./relayhost";
+import { Tap } from "./tap";
+import { Transcript } from "./transcript";
+
+const HELLO_FIRST_MS = 2_000;
+const HELLO_LONGEST_MS = 30_000;
+const MEDIA_PATIENCE_MS = 1_500;
+const DEMO_PATIENCE_MS = 5_000;
+const SILENT_KERNEL_MS = 3_000;
+
+export type EngineModel = AnyModel<{ session_id: string; media: string | null; output_rate: number }>;
+export type Change = "state" | "tick" | "words";
+
+export interface Device {
+  wanted: boolean;
+  track: MediaStreamTrack | null;
+  permission: Permission;
+  deviceId: string;
+}
+
+const pageSession = crypto.randomUUID?.() ?? Math.random().toString(36).slice(2);
+
+export class Engine {
+  readonly viewId = Math.random().toString(36).slice(2, 10);
+  readonly recent = new Recent();
+  readonly transcript = new Transcript();
+  readonly tap = new Tap();
+  readonly devices: Record<MediaKind, Device> = {
+    microphone: { wanted: true, track: null, permission: "prompt", deviceId: "" },
+    camera: { wanted: true, track: null, permission: "prompt", deviceId: "" },
+  };
+  link: "connecting" | "connected" | "lost" = "connecting";
+  session = { state: "idle", reason: "", model: "", id: "" };
+  lane: LaneName = "comm";
+  laneReason = "";
+  rttMs: number | null = null;
+  stats: Json = {};
+  starting = false;
+  running = false;
+  demo: "idle" | "asked" | "playing" = "idle";
+  shareDraft = false;
+  speakers = false;
+  leaseHolder: string | null = null;
+  levelDb = -100;
+  capturedTicks = 0;
+  framesSent = 0;
+  droppedHere = 0;
+  malformed = 0;
+  report: PlaybackReport | null = null;
+  error = "";
+  surface = "";
+
+  private readonly relay: RelayHost;
+  private readonly listeners = new Set<(change: Change) => void>();
+  private graph: AudioGraph | null = null;
+  private stills: Stills | null = null;
+  private helloWaitMs = HELLO_FIRST_MS;
+  private helloTimer: ReturnType<typeof setTimeout> | undefined;
+  private demoTimer: ReturnType<typeof setTimeout> | undefined;
+  private lastFrameMs = performance.now();
+  private startCount = 0;
+  private disposed = false;
+
+  constructor(private readonly model: EngineModel) {
+    this.relay = startRelay((event) => this.onRelay(event));
+    model.on("msg:custom", this.onMessage);
+    model.on("comm:close", this.onCommClosed);
+    this.hello();
+    for (const kind of ["microphone", "camera"] as const) void this.lookUp(kind);
+    navigator.mediaDevices?.addEventListener?.("devicechange", this.onDevices);
+  }
+
+  get insecure(): boolean {
+    return !mediaExists();
+  }
+
+  get mine(): boolean {
+    return this.leaseHolder === null || this.leaseHolder === this.viewId;
+  }
+
+  get soundBlocked(): boolean {
+    return this.running && this.graph?.context.state === "suspended";
+  }
+
+  /** Nothing came from the kernel for a while although it should. */
+  get silentKernel(): boolean {
+    return this.running && performance.now() - this.lastFrameMs > SILENT_KERNEL_MS;
+  }
+
+  /** The tick that is being captured now, on the session's own count. */
+  get nowIndex(): number {
+    const last = this.recent.last;
+    if (!last) return this.capturedTicks - 1;
+    return last.i + (this.running && last.ack >= 0 ? Math.max(0, Math.min(this.capturedTicks - 1 - last.ack, 1e6)) : 0);
+  }
+
+  subscribe(listener: (change: Change) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Only ever from a click or a key: the audio context and the permission prompt need one. */
+  async start(media = true): Promise<void> {
+    if (this.running || this.starting || this.link === "lost" || this.disposed) return;
+    this.starting = true;
+    this.error = "";
+    const run = ++this.startCount;
+    if (!media) this.devices.microphone.wanted = this.devices.camera.wanted = false;
+    this.control({ type: "lease", take: true });
+    this.leaseHolder = this.viewId;
+    this.changed();
+    try {
+      if (typeof AudioContext === "undefined" || !window.isSecureContext) {
+        throw new Error("this page may not use sound: open it over https, or from localhost through an ssh tunnel");
+      }
+      const context = new AudioContext({ latencyHint: "interactive" });
+      context.onstatechange = () => this.changed();
+      void context.resume();
+      const [opened] = await Promise.all([AudioGraph.open(context, this.model.get("output_rate") || 16000), this.openMedia()]);
+      if (run !== this.startCount || this.disposed) {
+        await opened.graph.close();
+        return this.releaseTracks();
+      }
+      this.graph = opened.graph;
+      this.relay.post({ type: "ports", capture: opened.capture, playback: opened.playback }, [opened.capture, opened.playback]);
+      this.relay.post({ type: "live", on: true });
+      this.capturedTicks = 0;
+      this.report = null;
+      this.lastFrameMs = performance.now();
+      this.tap.reset(context, this.graph.analyser);
+      this.plugTracks();
+      this.graph.setDucked(this.speakers);
+      this.running = true;
+      this.control({ type: "start", constraints: this.granted(), output_latency_s: (context.baseLatency || 0) + (context.outputLatency || 0) });
+      this.sayDevices();
+      this.graph.run();
+    } catch (error) {
+      this.fault("start", error);
+      this.releaseTracks();
+    } finally {
+      this.starting = false;
+      this.changed();
+    }
+  }
+
+  stop(): void {
+    this.startCount++;
+    const was = this.running;
+    void this.halt();
+    if (was) this.control({ type: "stop" });
+    this.changed();
+  }
+
+  async resumeSound(): Promise<void> {
+    await this.graph?.context.resume();
+    this.changed();
+  }
+
+  /** Switches a device off (its track is stopped, the light goes out) or on again (asked for anew). */
+  async setDevice(kind: MediaKind, wanted: boolean, deviceId = this.devices[kind].deviceId): Promise<void> {
+    const device = this.devices[kind];
+    const anew = deviceId !== device.deviceId;
+    device.wanted = wanted;
+    device.deviceId = deviceId;
+    if (!wanted || anew) this.release(kind);
+    this.changed();
+    if (!this.running) return;
+    if (wanted && !device.track) {
+      await this.openMedia([kind]);
+      if (!this.running || !device.wanted) this.release(kind);
+    }
+    this.plugTracks();
+    this.sayDevices();
+    this.changed();
+  }
+
+  setSpeakers(on: boolean): void {
+    this.speakers = on;
+    this.graph?.setDucked(on);
+    this.changed();
+  }
+
+  setShareDraft(on: boolean): void {
+    this.shareDraft = on;
+    this.control({ type: "share_draft", on });
+    this.changed();
+  }
+
+  sendText(text: string): void {
+    this.send({ kind: Kind.Text, timeS: this.capturedTicks * TICK_S, payload: { text } });
+  }
+
+  sendDraft(draft: string): void {
+    if (this.shareDraft && this.running) this.send({ kind: Kind.Text, timeS: this.capturedTicks * TICK_S, payload: { draft } });
+  }
+
+  /** The bundled voice asks a question by the road that a microphone takes. */
+  async playDemo(): Promise<void> {
+    if (this.demo !== "idle") {
+      clearTimeout(this.demoTimer);
+      this.graph?.stopDemo();
+      this.demo = "idle";
+      return this.changed();
+    }
+    this.demo = "asked";
+    this.changed();
+    if (!this.running) await this.start(false);
+    if (!this.running) {
+      this.demo = "idle";
+      return this.changed();
+    }
+    this.demoTimer = setTimeout(() => {
+      if (this.demo !== "asked") return;
+      this.demo = "idle";
+      this.error = "the kernel sent no demo voice";
+      this.changed();
+    }, DEMO_PATIENCE_MS);
+    this.control({ type: "demo" });
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    if (this.running && this.mine) this.control({ type: "stop" });
+    void this.halt();
+    clearTimeout(this.helloTimer);
+    clearTimeout(this.demoTimer);
+    navigator.mediaDevices?.removeEventListener?.("devicechange", this.onDevices);
+    this.model.off("msg:custom", this.onMessage);
+    this.model.off("comm:close", this.onCommClosed);
+    this.relay.close();
+    this.listeners.clear();
+  }
+
+  control(message: Json, lane?: LaneName): void {
+    this.send({ kind: Kind.ControlUp, payload: message }, lane);
+  }
+
+  private send(fields: FrameFields, lane?: LaneName): void {
+    this.relay.post(lane ? { type: "send", fields, lane } : { type: "send", fields });
+  }
+
+  private helloMessage(): Json {
+    return { type: "hello", view: this.viewId, page_session: pageSession, lane: "comm", user_agent: navigator.userAgent };
+  }
+
+  private hello(): void {
+    if (this.disposed || this.link !== "connecting") return;
+    this.control(this.helloMessage(), "comm");
+    this.helloTimer = setTimeout(() => this.hello(), this.helloWaitMs);
+    this.helloWaitMs = Math.min(2 * this.helloWaitMs, HELLO_LONGEST_MS);
+  }
+
+  private onMessage = (content: { imkit?: number } | null, buffers: DataView[] = []): void => {
+    if (content?.imkit !== 1) return;
+    for (const view of buffers) {
+      const data = (view.buffer as ArrayBuffer).slice(view.byteOffset, view.byteOffset + view.byteLength);
+      this.relay.post({ type: "comm", data }, [data]);
+    }
+  };
+
+  private onCommClosed = (): void => this.lost("the kernel closed this widget");
+
+  private onDevices = (): void => this.changed();
+
+  private onRelay(event: RelayEvent): void {
+    if (this.disposed && event.type !== "comm") return;
+    switch (event.type) {
+      case "comm":
+        return this.overComm(event.data);
+      case "frame":
+        this.lastFrameMs = performance.now();
+        return this.onFrame(event.frame);
+      case "lane":
+        this.lane = event.lane;
+        this.laneReason = event.reason;
+        this.rttMs = null;
+        return this.changed();
+      case "rtt":
+        this.lastFrameMs = performance.now();
+        this.rttMs = event.ms;
+        return this.changed();
+      case "tick":
+        return this.onTick(event.tick, event.grabFrame);
+      case "played":
+        this.report = event.report;
+        return this.tap.played(event.report);
+      case "counts":
+        this.malformed = event.malformed;
+        this.droppedHere = event.droppedTicks;
+        return this.changed();
+    }
+  }
+
+  private overComm(data: ArrayBuffer): void {
+    try {
+      this.model.send({ imkit: 1 }, undefined, [data]);
+    } catch {
+      if (!this.disposed) this.lost("the kernel was restarted or this widget was closed there");
+    }
+  }
+
+  private lost(reason: string): void {
+    if (this.link === "lost") return;
+    this.link = "lost";
+    this.session = { ...this.session, state: "closed", reason };
+    void this.halt();
+    this.relay.post({ type: "connect", urls: [], hello: {} });
+    this.changed();
+  }
+
+  private onTick(tick: Omit<CaptureTick, "pcm">, grabFrame: boolean): void {
+    if (!this.running) return;
+    this.capturedTicks = tick.seq + 1;
+    this.levelDb = tick.levelDb;
+    this.tap.captured(tick);
+    if (this.stills && grabFrame) void this.sendStill(this.stills, this.capturedTicks * TICK_S);
+    this.changed("tick");
+  }
+
+  private async sendStill(stills: Stills, timeS: number): Promise<void> {
+    try {
+      const jpeg = await stills.grab();
+      if (jpeg && this.stills === stills) this.send({ kind: Kind.Frame, seq: this.framesSent++, timeS, payload: jpeg });
+    } catch (error) {
+      this.fault("camera", error);
+    }
+  }
+
+  private onFrame(frame: Frame): void {
+    if (frame.kind === Kind.Moment && frame.json) {
+      const moment = momentOf(frame.json);
+      this.recent.add(moment);
+      if (this.transcript.add(moment)) this.changed("words");
+      if (!this.running) this.changed("tick");
+    } else if (frame.kind === Kind.Demo) {
+      this.onDemo(frame);
+    } else if (frame.kind === Kind.ControlDown && frame.json) {
+      this.onControl(frame.json);
+    }
+  }
+
+  private onDemo(frame: Frame): void {
+    if (this.demo !== "asked" || !this.graph) return;
+    clearTimeout(this.demoTimer);
+    this.demo = "playing";
+    this.graph.playDemo(pcmOf(frame.payload), frame.seq || 16000, () => {
+      this.demo = "idle";
+      this.changed();
+    });
+    this.changed();
+  }
+
+  private onControl(message: Json): void {
+    switch (message.type) {
+      case "welcome":
+        if (message.view !== undefined && message.view !== this.viewId) return; // comm answers reach every page
+        return this.onWelcome(message);
+      case "state":
+        this.session.state = textOr(message.state, this.session.state);
+        this.session.reason = textOr(message.reason);
+        if (this.running && (message.state === "stopped" || message.state === "closed") && this.session.reason) void this.halt();
+        break;
+      case "flush":
+        this.transcript.cut(this.report ? this.report.heardS : 0);
+        this.changed("words");
+        break;
+      case "lease":
+        this.leaseHolder = textOr(message.holder) || null;
+        if (!this.mine && (this.running || this.starting)) {
+          this.startCount++;
+          void this.halt();
+        }
+        break;
+      case "stats":
+        this.stats = message;
+        break;
+      case "surface":
+        this.surface = textOr(message.title) || textOr(message.id);
+        this.transcript.note(`made ${this.surface}`, (this.recent.last?.i ?? 0) * TICK_S);
+        this.changed("words");
+        break;
+      case "error":
+        this.error = textOr(message.message, "the kernel reported an error");
+        break;
+      default:
+        return;
+    }
+    this.changed();
+  }
+
+  private onWelcome(message: Json): void {
+    clearTimeout(this.helloTimer);
+    this.helloWaitMs = HELLO_FIRST_MS;
+    this.link = "connected";
+    this.session = {
+      state: textOr(message.state, "idle"),
+      reason: textOr(message.reason),
+      model: textOr(message.model),
+      id: textOr(message.session),
+    };
+    const history = listOf(message.history);
+    for (const item of history) this.recent.add(momentOf((item ?? {}) as Json));
+    if (this.transcript.entries.length === 0) {
+      if (listOf(message.transcript).length > 0) this.transcript.restore(message.transcript, this.recent.last?.i ?? -1);
+      else for (const item of history) this.transcript.add(momentOf((item ?? {}) as Json));
+    }
+    const socket = message.socket as Json | null | undefined;
+    if (socket && typeof socket.port === "number") {
+      const address = { port: socket.port, token: textOr(socket.token), path: textOr(socket.path) };
+      const { protocol, hostname, host } = window.location;
+      this.relay.post({ type: "connect", urls: socketUrls(address, { protocol, hostname, host, baseUrl: baseUrl() }), hello: this.helloMessage() });
+    } else if (socket === null) {
+      this.relay.post({ type: "connect", urls: [], hello: this.helloMessage() });
+    }
+    this.changed("words");
+    this.changed();
+  }
+
+  /** Opens what is wanted; does not keep the session waiting for a person who has not answered the prompt yet. */
+  private async openMedia(kinds: MediaKind[] = ["microphone", "camera"]): Promise<void> {
+    const run = this.startCount;
+    const reference = this.model.get("media");
+    const wanted = kinds.filter((kind) => this.devices[kind].wanted && !this.devices[kind].track);
+    if (wanted.length === 0) return;
+    const opening = (async () => {
+      const opened = reference
+        ? await this.fromWidget(reference)
+        : await openTracks(Object.fromEntries(wanted.map((kind) => [kind, this.devices[kind].deviceId])));
+      for (const kind of ["microphone", "camera"] as const) {
+        const got = opened[kind];
+        if (!got) continue;
+        const device = this.devices[kind];
+        device.permission = got.permission;
+        const welcome = device.wanted && !device.track && run === this.startCount && wanted.includes(kind);
+        if (got.track && welcome) {
+          device.track = got.track;
+          got.track.onended = () => this.onTrackEnded(kind);
+        } else {
+          got.track?.stop();
+        }
+      }
+      if (this.running) {
+        this.plugTracks();
+        this.sayDevices();
+      }
+      this.changed();
+    })();
+    const patience = new Promise<void>((done) => setTimeout(done, MEDIA_PATIENCE_MS));
+    await Promise.race([opening.catch((error) => this.fault("media", error)), patience]);
+  }
+
+  private async fromWidget(reference: string): Promise<Awaited<ReturnType<typeof openTracks>>> {
+    const stream = await tracksOfWidget(this.model.widget_manager, reference);
+    const of = (track: MediaStreamTrack | undefined) => ({ track: track ?? null, permission: track ? ("granted" as const) : ("missing" as const) });
+    return { microphone: of(stream.getAudioTracks()[0]), camera: of(stream.getVideoTracks()[0]) };
+  }
+
+  private onTrackEnded(kind: MediaKind): void {
+    this.release(kind);
+    this.devices[kind].permission = "missing";
+    this.plugTracks();
+    this.sayDevices();
+    this.changed();
+  }
+
+  private plugTracks(): void {
+    this.graph?.setMicrophone(this.devices.microphone.track);
+    const camera = this.devices.camera.track;
+    if (this.stills?.track === camera) return;
+    this.stills?.close();
+    this.stills = camera && this.graph ? new Stills(camera) : null;
+  }
+
+  private sayDevices(): void {
+    const { microphone, camera } = this.devices;
+    this.control({ type: "mute", microphone: !microphone.track, camera: !camera.track });
+    this.control({ type: "permissions", microphone: microphone.permission, camera: camera.permission });
+  }
+
+  private granted(): Json {
+    const { echoCancellation, noiseSuppression, autoGainControl, sampleRate } = this.devices.microphone.track?.getSettings() ?? {};
+    const { width, height, frameRate } = this.devices.camera.track?.getSettings() ?? {};
+    return { echoCancellation, noiseSuppression, autoGainControl, sampleRate, width, height, frameRate };
+  }
+
+  private release(kind: MediaKind): void {
+    const device = this.devices[kind];
+    if (!device.track) return;
+    device.track.onended = null;
+    device.track.stop();
+    device.track = null;
+  }
+
+  private releaseTracks(): void {
+    this.release("microphone");
+    this.release("camera");
+  }
+
+  private async halt(): Promise<void> {
+    const graph = this.graph;
+    this.running = false;
+    this.graph = null;
+    this.demo = "idle";
+    this.levelDb = -100;
+    clearTimeout(this.demoTimer);
+    this.stills?.close();
+    this.stills = null;
+    this.releaseTracks();
+    this.tap.reset(null, null);
+    this.relay.post({ type: "live", on: false });
+    this.relay.post({ type: "unplug" });
+    this.changed();
+    await graph?.close();
+  }
+
+  private async lookUp(kind: MediaKind): Promise<void> {
+    const permission = await knownPermission(kind);
+    if (this.devices[kind].permission === "prompt") this.devices[kind].permission = permission;
+    this.changed();
+  }
+
+  private fault(where: string, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.error = message;
+    this.control({ type: "fault", where, message: message.slice(0, 500) });
+    this.changed();
+  }
+
+  private changed(change: Change = "state"): void {
+    for (const listener of this.listeners) listener(change);
+  }
+}
+
+
+function baseUrl(): string {
+  try {
+    const config = JSON.parse(document.getElementById("jupyter-config-data")?.textContent ?? "{}") as Json;
+    return textOr(config.baseUrl, "/");
+  } catch {
+    return "/";
+  }
+}

@@ -1,0 +1,309 @@
+// One view of the widget: builds the DOM once, then only brings it up to date with the engine.
+
+import { icon, make, setText } from "./dom";
+import type { Change, Engine } from "./engine";
+import type { MediaKind } from "./media";
+import { headline, hint, type StatusFacts, statusWords } from "./status";
+import { clock, columnOf, loudness } from "./strip";
+import { StripCanvas } from "./stripcanvas";
+import { Talk } from "./talk";
+import { numberOr } from "./protocol";
+
+const KINDS = ["microphone", "camera"] as const;
+
+export function renderView(engine: Engine, root: HTMLElement, signal: AbortSignal): void {
+  const view = new View(engine);
+  root.append(view.element);
+  const leave = engine.subscribe((change) => view.onChange(change));
+  view.attach();
+  signal.addEventListener("abort", () => {
+    leave();
+    view.detach();
+    view.element.remove();
+  });
+}
+
+class View {
+  readonly element: HTMLElement;
+  private readonly strip = new StripCanvas();
+  private readonly talk = new Talk();
+  private readonly startButton = button("imk-start", () => this.toggleRun());
+  private readonly state = make("span", { class: "imk-state", role: "status" });
+  private readonly who = make("span", { class: "imk-model" });
+  private readonly demoButton = button("imk-demo", () => void this.engine.playDemo());
+  private readonly toggles: Record<MediaKind, HTMLButtonElement>;
+  private readonly selects: Record<MediaKind, HTMLSelectElement>;
+  private readonly meter = make("div", { class: "imk-meter-fill" });
+  private readonly meterBox = make("div", {
+    class: "imk-meter", role: "meter", "aria-label": "Microphone level", "aria-valuemin": "-60", "aria-valuemax": "0", "aria-valuenow": "-60",
+  }, this.meter);
+  private readonly preview = make("video", { class: "imk-preview", playsinline: true, "aria-label": "Camera preview" });
+  private readonly previewNote = make("span", { class: "imk-preview-note" });
+  private readonly hint = make("p", { class: "imk-hint", role: "status" });
+  private readonly takeButton = button("imk-take", () => void this.engine.start());
+  private readonly soundButton = button("imk-take", () => void this.engine.resumeSound());
+  private readonly input = make("input", {
+    class: "imk-input", type: "text", placeholder: "Type to the model, Enter sends", "aria-label": "Message to the model", autocomplete: "off", maxlength: "4000",
+  });
+  private readonly draft = toggle("Share my draft while typing", "The model sees your text grow before you send it", () => engineDraft(this));
+  private readonly speakers = toggle("Speakers", "Loudspeakers instead of headphones: the model's voice is turned down so that the microphone hears less of it", () =>
+    this.engine.setSpeakers(!this.engine.speakers),
+  );
+  private readonly status = make("div", { class: "imk-status", "aria-label": "Status" });
+  private readonly readout = make("div", { class: "imk-readout", hidden: true });
+  private readonly watch = new ResizeObserver(() => this.schedule("tick"));
+  private readonly themes = new MutationObserver(() => this.onTheme());
+  private readonly dark = window.matchMedia("(prefers-color-scheme: dark)");
+  private due = new Set<Change>();
+  private frame = 0;
+  private deviceKey = "";
+
+  constructor(readonly engine: Engine) {
+    this.toggles = { microphone: this.deviceToggle("microphone"), camera: this.deviceToggle("camera") };
+    this.selects = { microphone: this.deviceSelect("microphone"), camera: this.deviceSelect("camera") };
+    this.preview.muted = true;
+    this.demoButton.append(icon("voice"), make("span", {}, "Play demo voice"));
+    this.demoButton.title = "A bundled voice asks a question through the microphone's road; needs no microphone";
+    this.takeButton.append("Use here");
+    this.soundButton.append("Turn sound on");
+    const form = make("form", { class: "imk-form", onsubmit: (event: Event) => this.onSubmit(event) }, this.input,
+      make("button", { class: "imk-button imk-send", type: "submit" }, "Send"));
+    this.input.addEventListener("input", () => this.engine.sendDraft(this.input.value));
+    this.strip.canvas.addEventListener("mousemove", (event) => this.onPoint(event));
+    this.strip.canvas.addEventListener("mouseleave", () => (this.readout.hidden = true));
+    this.element = make("section", { class: "imk-root", "aria-label": "imkit live session", "data-lm-suppress-shortcuts": "true" },
+      make("header", { class: "imk-bar" },
+        this.startButton, this.state, this.who, make("span", { class: "imk-space" }),
+        this.takeButton, this.soundButton, this.toggles.microphone, this.toggles.camera, this.demoButton),
+      this.hint,
+      make("div", { class: "imk-strip-box" }, this.strip.canvas, this.readout),
+      make("div", { class: "imk-body" }, this.talk.element,
+        make("aside", { class: "imk-side" },
+          make("div", { class: "imk-screen" }, this.preview, this.previewNote),
+          this.meterBox, this.selects.microphone, this.selects.camera)),
+      make("div", { class: "imk-foot" }, form, make("div", { class: "imk-switches" }, this.draft, this.speakers)),
+      this.status);
+    for (const type of ["keydown", "keyup", "keypress"]) this.element.addEventListener(type, (event) => event.stopPropagation());
+  }
+
+  attach(): void {
+    this.watch.observe(this.strip.canvas);
+    this.themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"] });
+    this.dark.addEventListener("change", this.onTheme);
+    this.onTheme();
+    this.schedule("state");
+    this.schedule("words");
+  }
+
+  detach(): void {
+    cancelAnimationFrame(this.frame);
+    this.watch.disconnect();
+    this.themes.disconnect();
+    this.dark.removeEventListener("change", this.onTheme);
+    this.preview.srcObject = null;
+  }
+
+  onChange(change: Change): void {
+    this.schedule(change);
+  }
+
+  private schedule(change: Change): void {
+    this.due.add(change);
+    if (!this.frame) this.frame = requestAnimationFrame(() => this.update());
+  }
+
+  private update(): void {
+    this.frame = 0;
+    const due = this.due;
+    this.due = new Set();
+    if (due.has("tick")) this.drawTick();
+    this.talk.draw(this.engine.transcript, this.engine.nowIndex * 0.2);
+    if (due.has("state") || this.engine.silentKernel) this.drawState();
+  }
+
+  private readonly onTheme = (): void => {
+    this.strip.readTheme();
+    this.schedule("tick");
+  };
+
+  private drawTick(): void {
+    const { recent, levelDb, nowIndex } = this.engine;
+    this.strip.draw({ at: (i) => recent.get(i), last: recent.last?.i ?? -1, now: Math.max(nowIndex, 149) });
+    this.meter.style.transform = `scaleX(${loudness(levelDb).toFixed(3)})`;
+    this.meterBox.setAttribute("aria-valuenow", String(Math.round(Math.max(-60, levelDb))));
+  }
+
+  private facts(): StatusFacts {
+    const e = this.engine;
+    const device = (kind: MediaKind) => ({ wanted: e.devices[kind].wanted, on: e.devices[kind].track !== null, permission: e.devices[kind].permission });
+    const compute = e.stats.compute_ms_p50;
+    return {
+      link: e.link, state: e.session.state, reason: e.session.reason, starting: e.starting, running: e.running, mine: e.mine,
+      silentKernel: e.silentKernel, insecure: e.insecure, microphone: device("microphone"), camera: device("camera"),
+      demo: e.demo === "playing", lane: e.lane, laneReason: e.laneReason, rttMs: e.rttMs,
+      computeMs: typeof compute === "number" ? compute : null,
+      dropped: numberOr(e.stats.dropped, 0) + e.droppedHere, missed: numberOr(e.stats.missed, 0),
+    };
+  }
+
+  private drawState(): void {
+    const e = this.engine;
+    const facts = this.facts();
+    const { text, tone } = headline(facts);
+    setText(this.state, text);
+    this.state.dataset.tone = tone;
+    setText(this.who, e.session.model);
+    const words = statusWords(facts);
+    if (e.error) words.push(e.error);
+    setText(this.status, words.join("  ·  "));
+    const advice = hint(facts);
+    setText(this.hint, advice);
+    this.hint.hidden = advice === "";
+    this.drawButtons();
+    for (const kind of KINDS) this.drawDevice(kind);
+    this.drawPreview();
+    void this.fillSelects();
+    press(this.draft, e.shareDraft);
+    press(this.speakers, e.speakers);
+  }
+
+  private drawButtons(): void {
+    const e = this.engine;
+    const on = e.running || e.starting;
+    if (this.startButton.dataset.on !== String(on)) {
+      this.startButton.dataset.on = String(on);
+      this.startButton.replaceChildren(icon(on ? "stop" : "play"), on ? "Stop" : "Start");
+    }
+    this.startButton.disabled = e.link !== "connected" || e.insecure;
+    this.startButton.hidden = !e.mine;
+    this.takeButton.hidden = e.mine;
+    this.takeButton.disabled = e.link !== "connected" || e.insecure;
+    this.soundButton.hidden = !e.soundBlocked;
+    this.demoButton.disabled = e.link !== "connected" || !e.mine || e.insecure || e.demo === "asked";
+    press(this.demoButton, e.demo !== "idle");
+    setText(this.demoButton.lastElementChild!, e.demo === "playing" ? "Stop demo voice" : "Play demo voice");
+    this.input.disabled = e.link !== "connected" || !e.mine;
+  }
+
+  private drawDevice(kind: MediaKind): void {
+    const device = this.engine.devices[kind];
+    const element = this.toggles[kind];
+    press(element, device.wanted);
+    element.dataset.live = String(device.track !== null);
+    const name = kind === "microphone" ? "Microphone" : "Camera";
+    const settings = device.track?.getSettings();
+    const granted = !settings ? "" : kind === "camera" ? `: ${settings.width} x ${settings.height}` :
+      `: echo cancellation ${onOff(settings.echoCancellation)}, noise suppression ${onOff(settings.noiseSuppression)}, gain control ${onOff(settings.autoGainControl)}`;
+    element.title = `${device.wanted ? "Switch off" : "Switch on"} the ${kind}${granted && ` (granted${granted})`}`;
+    element.setAttribute("aria-label", `${name} ${device.wanted ? "on" : "off"}`);
+    element.disabled = this.engine.insecure;
+  }
+
+  private drawPreview(): void {
+    const track = this.engine.devices.camera.track;
+    const shown = (this.preview.srcObject as MediaStream | null)?.getVideoTracks()[0] ?? null;
+    if (track !== shown) {
+      this.preview.srcObject = track ? new MediaStream([track]) : null;
+      if (track) this.preview.play().catch(() => {}); // replaced before it could play
+    }
+    this.preview.classList.toggle("imk-off", !track);
+    const { running, devices } = this.engine;
+    setText(this.previewNote, track ? "" : running && devices.camera.permission === "denied" ? "camera refused" : "camera off");
+  }
+
+  private async fillSelects(): Promise<void> {
+    if (this.engine.insecure) {
+      for (const kind of KINDS) this.selects[kind].hidden = true;
+      return;
+    }
+    const found = await navigator.mediaDevices.enumerateDevices().catch(() => []);
+    const key = JSON.stringify([found.map((d) => [d.kind, d.deviceId, d.label]), KINDS.map((k) => this.engine.devices[k].deviceId)]);
+    if (key === this.deviceKey) return;
+    this.deviceKey = key;
+    for (const kind of KINDS) {
+      const input = kind === "microphone" ? "audioinput" : "videoinput";
+      const named = found.filter((d) => d.kind === input && d.deviceId && d.label);
+      const select = this.selects[kind];
+      select.replaceChildren(
+        make("option", { value: "" }, `Default ${kind}`),
+        ...named.filter((d) => d.deviceId !== "default").map((d) => make("option", { value: d.deviceId }, d.label)),
+      );
+      select.value = this.engine.devices[kind].deviceId;
+      select.hidden = named.length === 0; // names are known only once allowed
+    }
+  }
+
+  private deviceToggle(kind: MediaKind): HTMLButtonElement {
+    const element = button("imk-toggle", () => {
+      const device = this.engine.devices[kind];
+      const retry = this.engine.running && device.wanted && !device.track; // refused before: ask again
+      void this.engine.setDevice(kind, retry || !device.wanted);
+    });
+    element.append(icon(kind));
+    return element;
+  }
+
+  private deviceSelect(kind: MediaKind): HTMLSelectElement {
+    const select = make("select", { class: "imk-select", "aria-label": `Which ${kind}`, hidden: true });
+    select.addEventListener("change", () => void this.engine.setDevice(kind, this.engine.devices[kind].wanted, select.value));
+    return select;
+  }
+
+  private toggleRun(): void {
+    if (this.engine.running || this.engine.starting) this.engine.stop();
+    else void this.engine.start();
+  }
+
+  private async onSubmit(event: Event): Promise<void> {
+    event.preventDefault();
+    const text = this.input.value.trim();
+    if (!text) return;
+    this.input.value = "";
+    if (!this.engine.running) await this.engine.start(false); // typing alone is enough to begin
+    this.engine.sendText(text);
+    this.engine.sendDraft("");
+  }
+
+  /** What one micro-turn held, under the pointer. */
+  private onPoint(event: MouseEvent): void {
+    const i = columnOf(event.offsetX, this.strip.canvas.clientWidth, Math.max(this.engine.nowIndex, 149));
+    const m = this.engine.recent.get(i);
+    this.readout.hidden = !m;
+    if (!m) return;
+    const said = (words: { text: string }[]) => words.map((w) => w.text).join(" ");
+    const parts = [
+      `${clock(i / 5)}${((i % 5) / 5).toFixed(1).slice(1)} tick ${i}`,
+      `in ${Math.round(m.levelDb)} dB`,
+      m.heard.length ? `heard "${said(m.heard)}"` : "",
+      m.typed ? `typed "${m.typed}"` : "",
+      m.floor,
+      m.words.length ? `says "${said(m.words)}"` : "",
+      ...m.calls.map((c) => `call ${c.name || c.kind}`),
+      ...m.events.map((e) => `${e.kind}: ${e.text}`),
+      `${m.computeMs.toFixed(0)} ms${m.late ? ", missed" : ""}`,
+    ];
+    setText(this.readout, parts.filter(Boolean).join("  ·  "));
+  }
+}
+
+function engineDraft(view: View): void {
+  view.engine.setShareDraft(!view.engine.shareDraft);
+}
+
+function onOff(value: unknown): string {
+  return value === true ? "on" : value === false ? "off" : "unknown";
+}
+
+function button(className: string, onclick: () => void): HTMLButtonElement {
+  return make("button", { class: `imk-button ${className}`, type: "button", onclick });
+}
+
+function toggle(text: string, title: string, onclick: () => void): HTMLButtonElement {
+  const element = make("button", { class: "imk-switch", type: "button", title, role: "switch", "aria-checked": "false", onclick });
+  element.append(make("span", { class: "imk-knob", "aria-hidden": "true" }), text);
+  return element;
+}
+
+function press(element: HTMLElement, on: boolean): void {
+  element.setAttribute(element.getAttribute("role") === "switch" ? "aria-checked" : "aria-pressed", String(on));
+}
