@@ -1,0 +1,1 @@
+"""How nano is trained: language, voices, scenes, losses, loop. Recipes live in ``models/``."""
