@@ -1,6 +1,6 @@
 // The anywidget module: one engine a model, any number of views.
 
-import type { AnyModel, InitializeProps, RenderProps } from "@anywidget/types";
+import type { InitializeProps, RenderProps } from "@anywidget/types";
 import { Engine, type EngineModel } from "./engine";
 import { renderView } from "./view";
 
@@ -12,14 +12,6 @@ declare global {
   interface Window {
     __imkit?: { engines: Map<string, Inspect> };
   }
-}
-
-// The model handed to `initialize` and the one handed to `render` may be two proxies of one model, so the engine is
-// found by what they share.
-const engines = new Map<string, Engine>();
-
-function keyOf(model: AnyModel): string {
-  return String(model.get("_imk_key") ?? model.get("session_id") ?? "");
 }
 
 function inspect(engine: Engine): Inspect {
@@ -49,25 +41,23 @@ function inspect(engine: Engine): Inspect {
   };
 }
 
-function initialize({ model, signal }: InitializeProps): void {
-  const key = keyOf(model);
-  engines.get(key)?.dispose();
-  const engine = new Engine(model as EngineModel);
-  engines.set(key, engine);
-  const page = (window.__imkit ??= { engines: new Map() });
-  page.engines.set(key, inspect(engine));
-  signal.addEventListener("abort", () => {
-    engine.dispose();
-    if (engines.get(key) !== engine) return;
-    engines.delete(key);
-    page.engines.delete(key);
-  });
+/** anywidget calls this once a model, so the engine lives in the closure that both hooks share. */
+export default function widget() {
+  let engine: Engine | null = null;
+  return {
+    initialize({ model, signal }: InitializeProps): void {
+      const mine = new Engine(model as EngineModel);
+      const page = (window.__imkit ??= { engines: new Map() });
+      engine = mine;
+      page.engines.set(mine.viewId, inspect(mine));
+      signal.addEventListener("abort", () => {
+        mine.dispose();
+        page.engines.delete(mine.viewId);
+      });
+    },
+    render({ el, signal }: RenderProps): void {
+      if (!engine) throw new Error("imkit: this view has no engine; run the cell again");
+      renderView(engine, el, signal);
+    },
+  };
 }
-
-function render({ model, el, signal }: RenderProps): void {
-  const engine = engines.get(keyOf(model));
-  if (!engine) throw new Error("imkit: this view has no engine; run the cell again");
-  renderView(engine, el, signal);
-}
-
-export default { initialize, render };
