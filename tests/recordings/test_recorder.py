@@ -19,7 +19,7 @@ def moment(index, compute_ms=3.0, gap=False):
     said = (Word(f"said{index}", (index + 1) / 5, (index + 2) / 5),) if index % 5 == 0 else ()
     heard = (Word(f"héard{index}", index / 5, (index + 1) / 5),) if index % 5 == 1 else ()
     calls = (Call("delegate", f"c{index}", "plot", {"request": "plot it"}, index),) if index == 7 else ()
-    events = (Event("system", Provenance.MICROPHONE, "gap", payload={"gap": True}),) if gap else ()
+    events = (Event("system", Provenance.MICROPHONE, "gap", payload={"gap_ticks": 2}),) if gap else ()
     percept = Percept(index, np.full(3200, index / 100, np.float32), text="hi" if index == 3 else "", events=events)
     act = Act(index, np.full(RATE // 5, -index / 100, np.float32), Floor.SPEAK, said, heard, calls)
     return Moment(percept, act, compute_ms=compute_ms)

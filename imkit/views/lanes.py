@@ -1,0 +1,134 @@
+"""What every picture of a timeline is drawn from: spans and marks in seconds, loudness as peaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imkit.stream import TICK_S, Floor, Moment, Timeline, Word
+
+PEAKS_PER_TICK = 10
+DEADLINE_MS = 1000 * TICK_S
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Something that lasts, with its words."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happens at a moment. ``detail`` is the longer text to show on demand."""
+
+    kind: Literal["call", "result", "surface", "event"]
+    text: str
+    time_s: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """One timeline, ready to draw; times are seconds on the session clock.
+
+    mic, voice      peaks in [0, 1], ``PEAKS_PER_TICK`` a tick, float32 [n]; from start_s
+    frames          times of the ticks that held a picture
+    floor           runs of ticks in which the model did not listen only
+    compute_ms      (tick, milliseconds) of every moment
+    """
+
+    start_s: float
+    end_s: float
+    mic: NDArray[np.float32]
+    voice: NDArray[np.float32]
+    heard: list[Span]
+    words: list[Span]
+    typed: list[Span]
+    frames: list[float]
+    floor: list[Span]
+    marks: list[Mark]
+    compute_ms: list[tuple[int, float]]
+    gaps: list[float]
+
+
+def lanes_of(timeline: Timeline) -> Lanes:
+    """Everything that a picture shows, from what the timeline still holds."""
+    moments = timeline.moments
+    start_s = timeline.start_s
+    return Lanes(
+        start_s=start_s,
+        end_s=timeline.end_s + (TICK_S if moments else 0.0),  # the last act sounds one tick later
+        mic=peaks(timeline.user_audio(), 16_000),
+        voice=peaks(timeline.model_audio(), timeline.output_rate),
+        heard=_spans(timeline.heard()),
+        words=_spans(timeline.words()),
+        typed=[Span(m.percept.text, m.start_s, m.start_s + TICK_S) for m in moments if m.percept.text.strip()],
+        frames=[m.start_s for m in moments if m.frame_count],
+        floor=_floor(moments),
+        marks=[mark for m in moments for mark in _marks(m)],
+        compute_ms=[(m.index, m.compute_ms) for m in moments],
+        gaps=[m.start_s for m in moments if m.gap],
+    )
+
+
+def peaks(audio: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
+    """The highest magnitude of each fiftieth of a second, float32 [seconds * 50]."""
+    size = rate_hz // (5 * PEAKS_PER_TICK)
+    whole = len(audio) // size * size
+    high: NDArray[np.float32] = (
+        np.abs(audio[:whole]).reshape(-1, size).max(axis=1) if whole else np.zeros(0, np.float32)
+    )
+    return high
+
+
+def rows_of(spans: Iterable[Span], widths_s: Iterable[float], rows: int) -> list[int]:
+    """A row for each span such that texts of the given widths do not overlap, as long as ``rows`` allow."""
+    free_s = [-1e9] * rows
+    chosen: list[int] = []
+    for span, width_s in zip(spans, widths_s, strict=True):
+        row = next((number for number, at in enumerate(free_s) if at <= span.start_s + 1e-9), None)
+        row = min(range(rows), key=free_s.__getitem__) if row is None else row
+        free_s[row] = max(free_s[row], span.start_s + max(width_s, span.end_s - span.start_s))
+        chosen.append(row)
+    return chosen
+
+
+def _spans(words: list[Word]) -> list[Span]:
+    return [Span(word.text, float(word.start_s), float(word.end_s)) for word in words]
+
+
+def _floor(moments: list[Moment]) -> list[Span]:
+    """Runs of the same floor, placed where the act is heard."""
+    runs: list[Span] = []
+    for moment in moments:
+        floor, start_s = moment.act.floor, moment.act.starts_s
+        if floor is Floor.LISTEN:
+            continue
+        if runs and runs[-1].text == floor and abs(runs[-1].end_s - start_s) < 1e-6:
+            runs[-1] = Span(str(floor), runs[-1].start_s, start_s + TICK_S)
+        else:
+            runs.append(Span(str(floor), start_s, start_s + TICK_S))
+    return runs
+
+
+def _marks(moment: Moment) -> Iterable[Mark]:
+    for call in moment.act.calls:
+        detail = ", ".join(f"{key}={value!r}" for key, value in call.arguments.items())
+        yield Mark("call", call.name or call.kind, moment.start_s, f"{call.kind} {call.name}({detail[:200]})")
+    for event in moment.percept.events:
+        surface = event.payload.get("surface") if event.kind == "result" else None
+        text = str(surface.get("title") or event.text) if isinstance(surface, dict) else event.text or event.kind
+        kind: Literal["surface", "result", "event"] = "result" if event.kind == "result" else "event"
+        yield Mark(
+            "surface" if isinstance(surface, dict) else kind,
+            text,
+            moment.start_s,
+            f"{event.kind} from {event.provenance}: {event.text[:300]}",
+        )
