@@ -1,1 +1,86 @@
-"""imkit: full-duplex AI in a Jupyter notebook."""
+"""imkit: full-duplex AI in a Jupyter notebook.
+
+A model that listens, looks, speaks and acts every 200 ms, in your kernel. ``imkit.Session()`` in a cell shows it.
+Names load what they need when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .adapters import load
+    from .notebook import LiveSession as Session
+    from .stream import (
+        Act,
+        Call,
+        Event,
+        Floor,
+        ImkitError,
+        InteractionModel,
+        ModelSpec,
+        Moment,
+        OpenConfig,
+        Percept,
+        Provenance,
+        Timeline,
+        Word,
+    )
+    from .surfaces import Surface
+    from .tools import tool
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Act": "stream",
+    "Call": "stream",
+    "Event": "stream",
+    "Floor": "stream",
+    "ImkitError": "stream",
+    "InteractionModel": "stream",
+    "ModelSpec": "stream",
+    "Moment": "stream",
+    "OpenConfig": "stream",
+    "Percept": "stream",
+    "Provenance": "stream",
+    "Session": "notebook:LiveSession",
+    "Surface": "surfaces",
+    "Timeline": "stream",
+    "Word": "stream",
+    "load": "adapters",
+    "tool": "tools",
+}
+
+__all__ = [
+    "Act",
+    "Call",
+    "Event",
+    "Floor",
+    "ImkitError",
+    "InteractionModel",
+    "ModelSpec",
+    "Moment",
+    "OpenConfig",
+    "Percept",
+    "Provenance",
+    "Session",
+    "Surface",
+    "Timeline",
+    "Word",
+    "load",
+    "tool",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, inside = _HOME[name].partition(":")
+    value = getattr(import_module(f".{module}", __name__), inside or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,8 +2,11 @@
 
 from .chair import InteractionModel, ModelSpec, OpenConfig
 from .errors import ContractError, ImkitError, ModelError, SessionError, SourceError
+from .ledger import Counts, Ledger
 from .moment import Act, Call, Event, Floor, Percept, Provenance, Word
+from .plain import plain
 from .tick import INPUT_RATE, INPUT_SAMPLES, TICK_S, TICKS_PER_S, heard_from_s, samples_per_tick, tick_of
+from .timeline import Moment, Timeline, Utterance, level_db
 
 __all__ = [
     "INPUT_RATE",
@@ -13,19 +16,26 @@ __all__ = [
     "Act",
     "Call",
     "ContractError",
+    "Counts",
     "Event",
     "Floor",
     "ImkitError",
     "InteractionModel",
+    "Ledger",
     "ModelError",
     "ModelSpec",
+    "Moment",
     "OpenConfig",
     "Percept",
     "Provenance",
     "SessionError",
     "SourceError",
+    "Timeline",
+    "Utterance",
     "Word",
     "heard_from_s",
+    "level_db",
+    "plain",
     "samples_per_tick",
     "tick_of",
 ]

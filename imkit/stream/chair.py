@@ -40,8 +40,8 @@ class ModelSpec:
 class InteractionModel(Protocol[StateT]):
     """One percept in, one act out, the state handed in and out.
 
-    A state may be kept, forked (``copy.deepcopy``) and rewound. ``step`` may reuse the memory of the state it was given:
-    whoever wants to keep an old state forks it first. The same weights may serve many states.
+    A state may be kept, forked (``copy.deepcopy``) and rewound. ``step`` may reuse the memory of the state it was
+    given: whoever wants to keep an old state forks it first. The same weights may serve many states.
     """
 
     @property

@@ -27,5 +27,7 @@ def heard_from_s(index: int) -> float:
 def samples_per_tick(rate_hz: int) -> int:
     """Samples of one micro-turn at ``rate_hz``, which must give a whole number of them."""
     if rate_hz <= 0 or rate_hz % TICKS_PER_S:
-        raise ValueError(f"rate_hz={rate_hz} has no whole number of samples in {TICK_S} s; use a positive multiple of 5")
+        raise ValueError(
+            f"rate_hz={rate_hz} has no whole number of samples in {TICK_S} s; use a positive multiple of 5"
+        )
     return rate_hz // TICKS_PER_S

@@ -1,0 +1,87 @@
+"""The loop: one percept in, one moment out. No threads, no clock, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from imkit.stream import (
+    TICK_S,
+    Act,
+    InteractionModel,
+    Ledger,
+    ModelError,
+    Moment,
+    OpenConfig,
+    Percept,
+    samples_per_tick,
+)
+
+from .delegation import Delegation
+
+
+class Loop:
+    """A model in its chair, with its state, its epoch and its delegated work.
+
+    A ledger handed in goes on counting epochs where it was. ``clock`` gives seconds and is only used to measure the
+    model; without one, moments cost 0 ms.
+    """
+
+    def __init__(
+        self,
+        model: InteractionModel[Any],
+        config: OpenConfig | None = None,
+        delegation: Delegation | None = None,
+        *,
+        ledger: Ledger | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self.model = model
+        self.spec = model.spec
+        self.delegation = delegation
+        self.ledger = ledger or Ledger(self.spec.output_rate)
+        self._samples = samples_per_tick(self.spec.output_rate)
+        self._clock = clock or (lambda: 0.0)
+        self.state = model.open(config or OpenConfig())
+
+    def tick(self, percept: Percept) -> Moment:
+        """Steps the model once. Results of delegated work that are due join the percept's events first.
+
+        Raises ModelError when the model's act breaks the contract, and whatever the model itself raises.
+        """
+        if self.delegation is not None:
+            due = self.delegation.drain(percept.index)
+            if due:
+                percept = replace(percept, events=(*percept.events, *due))
+        if any(event.kind == "system" and event.payload.get("interrupt") for event in percept.events):
+            self.ledger.interrupt()
+        started_s = self._clock()
+        act, self.state = self.model.step(self.state, percept)
+        compute_s = self._clock() - started_s
+        self._check(act, percept)
+        if act.diagnostics.get("yielded"):
+            self.ledger.interrupt()
+        epoch = self.ledger.epoch
+        if act.calls:
+            act = replace(act, calls=tuple(replace(call, tick=act.index, epoch=epoch) for call in act.calls))
+        self.ledger.generated(act)
+        if self.delegation is not None:
+            self.delegation.note(percept, act)
+            for call in act.calls:
+                self.delegation.submit(call)
+        return Moment(percept, act, epoch, round(compute_s * 1000, 3), compute_s > TICK_S)
+
+    def _check(self, act: Act, percept: Percept) -> None:
+        name, audio = self.spec.name, act.audio
+        if act.index != percept.index:
+            raise ModelError(f"{name} answered percept {percept.index} with act {act.index}; an act keeps the index")
+        if audio.dtype != np.float32 or audio.shape != (self._samples,):
+            raise ModelError(
+                f"{name}, act {act.index}: audio is {audio.dtype} {audio.shape}, expected float32 ({self._samples},), "
+                f"one tick at the {self.spec.output_rate} Hz that its spec declares"
+            )
+        if not np.isfinite(audio).all():
+            raise ModelError(f"{name}, act {act.index}: audio holds NaN or infinity")

@@ -1,0 +1,443 @@
+"""The session: a model in its chair, a source of percepts, and everything that happened so far."""
+
+from __future__ import annotations
+
+import contextvars
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from typing import Any, Self, cast
+
+from imkit.background import Analyst, BackgroundModel
+from imkit.capture import ClockedSource, Silence, Source, as_source
+from imkit.stream import (
+    Event,
+    InteractionModel,
+    Ledger,
+    ModelError,
+    Moment,
+    OpenConfig,
+    SessionError,
+    SourceError,
+    Timeline,
+)
+from imkit.surfaces import Surface
+from imkit.tools import Namespace, Tool, Toolbox, notebook_tools
+
+from . import switch
+from .delegation import MAX_AT_ONCE, Delegation, surfaces_of
+from .drive import STALL_S, Drive, Inbox
+from .loop import Loop
+from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
+from .sink import Sink
+
+MAX_SURFACES = 100
+JOIN_S = 10.0
+QUIET_PASSES = 5
+
+
+class State(StrEnum):
+    """What a session is doing."""
+
+    IDLE = "idle"
+    WAITING = "waiting"
+    LIVE = "live"
+    STALLED = "stalled"
+    STOPPED = "stopped"
+    CLOSED = "closed"
+
+
+class Session:
+    """Feeds a source to a model, tick by tick, and keeps what happened.
+
+    model       "nano", another name that ``imkit.load`` knows, or any object with ``spec``, ``open`` and ``step``;
+                sessions may share one
+    background  what delegated work goes to; None is the offline analyst, which is not a language model
+    tools       further tools or typed functions, beside the notebook's own
+    source      where percepts come from: a source, a path, a list of them; None is silence, for typing with ``say``
+    sink        where moments go as they happen
+    seed        makes a model's own choices the same every time
+    namespace   the variables that tools may read; None is the notebook's, where there is one
+
+    ``start`` and ``stop`` run it live in a thread of its own, ``run`` plays a source in virtual time. What runs live
+    goes on where it stopped: same timeline, same state of the model. Use it as a context manager, or call ``close``.
+    """
+
+    def __init__(
+        self,
+        model: str | InteractionModel[Any] = "nano",
+        background: BackgroundModel | None = None,
+        tools: Iterable[Tool | Callable[..., Any]] = (),
+        source: Any = None,
+        sink: Sink | None = None,
+        seed: int = 0,
+        *,
+        namespace: Mapping[str, Any] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.model = _seated(model)
+        self.background: BackgroundModel = background if background is not None else Analyst()
+        if not isinstance(self.background, BackgroundModel):
+            raise SessionError(f"background is {type(background).__name__}, expected an object with answer(task, desk)")
+        view = Namespace.of_notebook() if namespace is None else Namespace(namespace)
+        self.tools = Toolbox([*notebook_tools(view), *tools])
+        self.source: Source | None = None if source is None else as_source(source)
+        self.sink = sink
+        self.seed = seed
+        self.timeline = Timeline(self.model.spec.output_rate)
+        self.surfaces: list[Surface] = []
+        self.reason = ""
+        """Why the session is not running, in words; "" while nothing went wrong."""
+        self._clock = clock
+        self._state = State.IDLE
+        self._lock = threading.RLock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._running = False
+        self._ledger = Ledger(self.model.spec.output_rate)
+        self._loop: Loop | None = None
+        self._drive: Drive | None = None
+        self._inbox = Inbox()
+        self._beat_s = 0.0
+        self._compute_ms: deque[float] = deque(maxlen=1500)
+        self._totals: dict[str, int] = {}
+        self._dropped_surfaces = 0
+        self._callback_errors = 0
+        self._on_surface: list[Callable[[Surface], object]] = []
+        self._on_state: list[Callable[[State, str], object]] = []
+
+    # --- live
+
+    def start(self) -> Self:
+        """Goes live, in a thread, unless it is. Raises SessionError when closed, SourceError from a source."""
+        with self._lock:
+            self._refuse_closed("start")
+            if self._running:
+                return self
+            source: Source = self.source if self.source is not None else Silence(math.inf)
+            source.open()
+            self._stop.clear()
+            executor = ThreadPoolExecutor(MAX_AT_ONCE, thread_name_prefix="imkit-work")
+            delegation = Delegation(self.background, self.tools, executor)
+            try:
+                if self._loop is None:
+                    self._loop = Loop(self.model, self._config(), ledger=self._ledger, clock=time.perf_counter)
+                self._loop.delegation = delegation
+            except BaseException:
+                executor.shutdown()
+                source.close()
+                raise
+            pacer: Pacer = RealPacer(self._clock, self._stop.wait)
+            if source.clocked:
+                pacer = SourcePacer(cast(ClockedSource, source))
+            newest = self.timeline[-1].index + 1 if len(self.timeline) else 0
+            drive = Drive(
+                self._loop,
+                source,
+                pacer,
+                self.timeline,
+                sink=self.sink,
+                inbox=self._inbox,
+                clock=self._clock,
+                first_index=newest,
+            )
+            self._drive = drive
+            self._beat_s = self._clock()
+            self._enter(State.WAITING if source.clocked else State.LIVE, "")
+            run = contextvars.copy_context().run
+            thread = threading.Thread(
+                target=run, args=(self._live, drive, delegation, executor), name="imkit-loop", daemon=True
+            )
+            self._thread, self._running = thread, True
+            switch.hold()
+            thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stops being live and waits until it has. Timeline and the model's state stay, so that ``start`` goes on."""
+        thread = self._thread
+        self._stop.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(JOIN_S)
+            if thread.is_alive():
+                self.reason = f"The model did not come back within {JOIN_S:.0f} s of being stopped; it still runs."
+
+    def close(self) -> None:
+        """Stops for good: no thread, executor or sink is left. May be called twice."""
+        self.stop()
+        with self._lock:
+            if self._state is State.CLOSED:
+                return
+            self._loop = None
+            self._enter(State.CLOSED, self.reason)
+        if self.sink is not None:
+            self.sink.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def say(self, text: str) -> None:
+        """Types ``text`` and sends it with the next tick, live or in the next run. Empty text is not sent."""
+        self._refuse_closed("say")
+        if text.strip():
+            self._mailbox().put_text(text)
+
+    def post(self, event: Event) -> None:
+        """Tells the model of something else with the next tick: a cell that ran, a click on a generated control."""
+        self._refuse_closed("post")
+        self._mailbox().put_event(event)
+
+    def played(self, epoch: int, samples: int) -> None:
+        """A report: ``samples`` of that epoch's sound, counted from its start, were really played."""
+        self._ledger.played(epoch, samples)
+
+    # --- virtual time
+
+    def run(self, source: Any = None, seconds: float | None = None, tail_s: float = 4.0) -> Timeline:
+        """Plays a source through a fresh state of the model as fast as it thinks and returns the timeline.
+
+        seconds  at most so much of the source; needed when there is none (silence) or it never ends
+        tail_s   seconds of silence after it, so that the model can finish
+
+        Delegated work runs inline and its result arrives five ticks after the call, so the same source and seed give
+        the same timeline. It becomes ``session.timeline``. Raises SourceError from the source, ModelError when the
+        model fails; the timeline up to there is kept.
+        """
+        with self._lock:
+            self._refuse_closed("run")
+            if self._running:
+                raise SessionError("run() plays a source in virtual time, and this session is live; call stop() first")
+            if source is None and seconds is None:
+                raise SessionError("run() without a source is silence; say how long: run(seconds=5)")
+            played: Source = Silence(seconds or 0.0) if source is None else as_source(source)
+            if played.clocked:
+                raise SourceError(played, "keeps its own clock and cannot be played in virtual time;", "use start().")
+            before = self._state
+            self._loop = None
+            self._ledger = Ledger(self.model.spec.output_rate)
+            self.timeline = Timeline(self.model.spec.output_rate)
+            self._totals.clear()
+            self._compute_ms.clear()
+            self.surfaces.clear()
+            delegation = Delegation(self.background, self.tools, None)
+            try:
+                played.open()
+                loop = Loop(self.model, self._config(), delegation, ledger=self._ledger, clock=time.perf_counter)
+                self._drive = drive = Drive(
+                    loop,
+                    played,
+                    VirtualPacer(),
+                    self.timeline,
+                    sink=self.sink,
+                    inbox=self._inbox,
+                    limit_s=seconds,
+                    tail_s=tail_s,
+                )
+                self._enter(State.LIVE, "")
+                while not drive.ended:
+                    moment = drive.step()
+                    if moment is not None:
+                        self._notice(moment)
+            except SourceError as error:
+                self._enter(State.STOPPED, f"The source failed: {error}")
+                raise
+            except Exception as error:
+                self._enter(State.STOPPED, self._failure(error))
+                if isinstance(error, ModelError):
+                    raise
+                raise ModelError(self.reason) from error
+            finally:
+                played.close()
+                self._add_up(delegation)
+                if self._state is State.LIVE:
+                    self._enter(before, "")
+            return self.timeline
+
+    # --- looking
+
+    @property
+    def state(self) -> State:
+        """idle, waiting (for the source), live, stalled (the loop is held up), stopped or closed."""
+        if self._state is State.LIVE and self._running and self._clock() - self._beat_s > STALL_S:
+            return State.STALLED
+        return self._state
+
+    @property
+    def epoch(self) -> int:
+        """The run of speech that the model is in; it rises whenever the model yields."""
+        return self._ledger.epoch
+
+    @property
+    def ledger(self) -> Ledger:
+        """Generated, sent and played samples, and the words that were really heard."""
+        return self._ledger
+
+    def on_surface(self, callback: Callable[[Surface], object]) -> None:
+        """Calls ``callback(surface)`` in the loop's thread for every generated cell."""
+        self._on_surface.append(callback)
+
+    def on_state(self, callback: Callable[[State, str], object]) -> None:
+        """Calls ``callback(state, reason)`` whenever the state changes, in the thread that changes it."""
+        self._on_state.append(callback)
+
+    def stats(self) -> dict[str, Any]:
+        """What was done, missed and dropped so far, as plain numbers and strings."""
+        drive, loop = self._drive, self._loop
+        counts = dict(self._totals)
+        live = self._running
+        if live and drive is not None:
+            for name, number in drive.counts.items():
+                counts[name] = counts.get(name, 0) + number
+        for name, number in self._inbox.counts.items():
+            counts[name] = counts.get(name, 0) + number
+        counts_of_source = getattr(self.source, "counts", None)
+        for name, number in (counts_of_source if isinstance(counts_of_source, Mapping) else {}).items():
+            counts[name] = counts.get(name, 0) + number
+        tasks = dict.fromkeys(("asked", "done", "failed", "refused", "stale"), 0)
+        for name in tasks:
+            tasks[name] = counts.pop(f"tasks_{name}", 0)
+        delegation = loop.delegation if loop is not None and live else None
+        for name in tasks if delegation is not None else ():
+            tasks[name] += delegation.counts[name] if delegation is not None else 0
+        samples, taken = self._ledger.counts(), sorted(self._compute_ms)
+        zero = dict.fromkeys(
+            ("missed_deadlines", "dropped_audio_ticks", "dropped_frames", "gaps", "stalls", "sink_errors"), 0
+        )
+        return {
+            "state": str(self.state),
+            "reason": self.reason,
+            "model": self.model.spec.name,
+            "ticks": len(self.timeline),
+            "seconds": round(self.timeline.duration_s, 1),
+            "epoch": self.epoch,
+            "compute_ms_p50": taken[len(taken) // 2] if taken else 0.0,
+            "compute_ms_p99": taken[min(len(taken) - 1, len(taken) * 99 // 100)] if taken else 0.0,
+            **zero,
+            **counts,
+            "stale_results": tasks["stale"],
+            "tasks": tasks,
+            "surfaces": len(self.surfaces),
+            "dropped_surfaces": self._dropped_surfaces,
+            "callback_errors": self._callback_errors,
+            "generated_s": round(samples.generated / self._ledger.output_rate, 1),
+            "sent_s": round(samples.sent / self._ledger.output_rate, 1),
+            "played_s": round(samples.played / self._ledger.output_rate, 1),
+        }
+
+    def __repr__(self) -> str:
+        stats = self.stats()
+        why = f" ({self.reason})" if self.reason else ""
+        return (
+            f"{type(self).__name__}({stats['model']}, {stats['state']}{why}, {stats['seconds']} s, "
+            f"{stats['missed_deadlines']} deadlines missed, {stats['dropped_audio_ticks']} ticks dropped)"
+        )
+
+    # --- inside
+
+    def _config(self) -> OpenConfig:
+        return OpenConfig(seed=self.seed, tools=self.tools.names)
+
+    def _mailbox(self) -> Any:
+        """Where typed text goes: a source that keeps its own clock must know of it, everything else has the inbox."""
+        return self.source if hasattr(self.source, "put_text") and hasattr(self.source, "put_event") else self._inbox
+
+    def _refuse_closed(self, what: str) -> None:
+        if self._state is State.CLOSED:
+            raise SessionError(
+                f"{what}(): this session is closed; make a new Session() (its timeline can still be read)"
+            )
+
+    def _enter(self, state: State, reason: str) -> None:
+        changed = state is not self._state or reason != self.reason
+        self._state, self.reason = state, reason
+        for callback in self._on_state if changed else ():
+            self._tell(callback, state, reason)
+
+    def _tell(self, callback: Callable[..., object], *values: object) -> None:
+        try:
+            callback(*values)
+        except Exception:
+            self._callback_errors += 1  # somebody's display broke; the conversation goes on
+
+    def _failure(self, error: BaseException) -> str:
+        return (
+            f"The model {self.model.spec.name} failed at {self.timeline.end_s:.1f} s: {type(error).__name__}: {error}"
+        )
+
+    def _notice(self, moment: Moment) -> None:
+        self._compute_ms.append(moment.compute_ms)
+        for surface in surfaces_of(moment):
+            self.surfaces.append(surface)
+            if len(self.surfaces) > MAX_SURFACES:
+                self.surfaces.pop(0)
+                self._dropped_surfaces += 1
+            for callback in self._on_surface:
+                self._tell(callback, surface)
+
+    def _live(self, drive: Drive, delegation: Delegation, executor: ThreadPoolExecutor) -> None:
+        """The loop's thread, from the first pass to the last trace of it."""
+        reason, quiet = "", 0
+        try:
+            while not self._stop.is_set() and not drive.ended:
+                moment = drive.step()
+                self._beat_s = self._clock()
+                if moment is not None:
+                    self._notice(moment)
+                quiet = 0 if moment is not None else quiet + 1
+                if drive.stalled_s:
+                    self._enter(State.STALLED, f"The loop was held up for {drive.stalled_s:.1f} s.")
+                elif quiet > QUIET_PASSES and drive.source.clocked:
+                    self._enter(State.WAITING, "")
+                elif moment is not None and not drive.behind:
+                    self._enter(State.LIVE, "")
+            if drive.ended:
+                reason = "The source has ended."
+        except SourceError as error:
+            reason = f"The source failed: {error}"
+        except Exception as error:
+            reason = self._failure(error)
+            self._loop = None  # whatever state the model is in, it is not one to go on from
+        finally:
+            self._wind_up(drive, delegation, executor, reason)
+
+    def _wind_up(self, drive: Drive, delegation: Delegation, executor: ThreadPoolExecutor, reason: str) -> None:
+        drive.source.close()
+        ended = delegation.close()
+        executor.shutdown(wait=ended, cancel_futures=True)
+        epoch = self._ledger.interrupt()
+        if self.sink is not None:
+            self._tell(self.sink.flush, epoch)
+        with self._lock:
+            self._add_up(delegation)
+            self._running = False
+            self._enter(State.STOPPED, reason or ("" if ended else "Delegated work did not stop when told to."))
+            switch.release()
+
+    def _add_up(self, delegation: Delegation) -> None:
+        """Moves the counts of a drive that is over into the totals."""
+        drive = self._drive
+        for name, number in drive.counts.items() if drive is not None else ():
+            self._totals[name] = self._totals.get(name, 0) + number
+        for name, number in delegation.counts.items():
+            self._totals[f"tasks_{name}"] = self._totals.get(f"tasks_{name}", 0) + number
+        self._drive = None
+
+
+def _seated(model: str | InteractionModel[Any]) -> InteractionModel[Any]:
+    if isinstance(model, str):
+        from imkit.adapters import load
+
+        return load(model)
+    if isinstance(model, InteractionModel):
+        return model
+    raise ModelError(
+        f"model is {type(model).__name__}, expected a name such as 'nano' or an object with spec, open(config) and "
+        "step(state, percept)"
+    )
