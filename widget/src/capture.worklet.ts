@@ -1,6 +1,6 @@
 // The clock. Counts samples, resamples to 16 kHz and gives out one tick of 3,200 samples at a time, zeros included.
 
-import { floatToPcm, INPUT_RATE, INPUT_SAMPLES } from "./codec";
+import { floatToPcm, INPUT_RATE, INPUT_SAMPLES } from "./pcm";
 import { type CaptureOrder, type CaptureTick, decibels } from "./ports";
 import { Resampler } from "./resample";
 

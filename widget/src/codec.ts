@@ -2,11 +2,10 @@
 //
 //   u8 version | u8 kind | u16 flags | u32 epoch | u32 seq | u32 payload_bytes | f64 time_s
 
+import { INPUT_SAMPLES } from "./pcm";
+
 export const VERSION = 1;
 export const HEADER_BYTES = 24;
-export const TICK_S = 0.2;
-export const INPUT_RATE = 16000;
-export const INPUT_SAMPLES = 3200;
 const MAX_UP_BYTES = 1 << 20;
 const MAX_DOWN_BYTES = 4 << 20;
 
@@ -159,24 +158,4 @@ function parseObject(payload: Uint8Array): Json {
     throw new FrameError("payload", "expected a JSON object");
   }
   return value as Json;
-}
-
-/** 16-bit samples, from a payload whose start need not be aligned. */
-export function pcmOf(payload: Uint8Array): Int16Array {
-  return new Int16Array(payload.slice().buffer);
-}
-
-export function floatToPcm(samples: Float32Array): Int16Array {
-  const pcm = new Int16Array(samples.length);
-  for (let i = 0; i < samples.length; i++) {
-    const x = Math.round(32768 * samples[i]!);
-    pcm[i] = x > 32767 ? 32767 : x < -32768 ? -32768 : x; // NaN becomes 0
-  }
-  return pcm;
-}
-
-export function pcmToFloat(pcm: Int16Array): Float32Array {
-  const samples = new Float32Array(pcm.length);
-  for (let i = 0; i < pcm.length; i++) samples[i] = pcm[i]! / 32768;
-  return samples;
 }

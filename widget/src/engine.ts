@@ -1,7 +1,8 @@
 // One per widget model, alive across views: media, audio graph, lanes, lease, counters. Views only draw what it holds.
 
 import type { AnyModel } from "@anywidget/types";
-import { type Frame, type FrameFields, type Json, Kind, pcmOf, TICK_S } from "./codec";
+import { type Frame, type FrameFields, type Json, Kind } from "./codec";
+import { pcmOf, TICK_S } from "./pcm";
 import { AudioGraph } from "./graph";
 import { type LaneName, socketUrls } from "./lanes";
 import { knownPermission, type MediaKind, mediaExists, openTracks, type Permission, Stills, tracksOfWidget } from "./media";
@@ -68,6 +69,7 @@ export class Engine {
   private helloTimer: ReturnType<typeof setTimeout> | undefined;
   private demoTimer: ReturnType<typeof setTimeout> | undefined;
   private lastFrameMs = performance.now();
+  private lastMomentMs = performance.now();
   private startCount = 0;
   private disposed = false;
 
@@ -94,7 +96,9 @@ export class Engine {
 
   /** Nothing came from the kernel for a while although it should. */
   get silentKernel(): boolean {
-    return this.running && performance.now() - this.lastFrameMs > SILENT_KERNEL_MS;
+    const now = performance.now();
+    const noMoment = this.session.state === "live" && now - this.lastMomentMs > SILENT_KERNEL_MS;
+    return this.running && (noMoment || now - this.lastFrameMs > SILENT_KERNEL_MS);
   }
 
   /** The tick that is being captured now, on the session's own count. */
@@ -136,7 +140,7 @@ export class Engine {
       this.relay.post({ type: "live", on: true });
       this.capturedTicks = 0;
       this.report = null;
-      this.lastFrameMs = performance.now();
+      this.lastFrameMs = this.lastMomentMs = performance.now();
       this.tap.reset(context, this.graph.analyser);
       this.plugTracks();
       this.graph.setDucked(this.speakers);
@@ -339,6 +343,8 @@ export class Engine {
   private onFrame(frame: Frame): void {
     if (frame.kind === Kind.Moment && frame.json) {
       const moment = momentOf(frame.json);
+      if (this.silentKernel) queueMicrotask(() => this.changed());
+      this.lastMomentMs = this.lastFrameMs;
       this.recent.add(moment);
       if (this.transcript.add(moment)) this.changed("words");
       if (!this.running) this.changed("tick");

@@ -2,7 +2,7 @@
 
 import captureSource from "inline:./capture.worklet.ts";
 import playbackSource from "inline:./playback.worklet.ts";
-import { pcmToFloat } from "./codec";
+import { pcmToFloat } from "./pcm";
 import type { CaptureOrder } from "./ports";
 
 const DUCKED = 0.6;

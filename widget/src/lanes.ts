@@ -3,6 +3,7 @@
 export type LaneName = "comm" | "socket";
 
 export const OPEN_LIMIT_MS = 800;
+const OPEN = 1; // WebSocket.OPEN
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 const ATTEMPTS_NEVER_OPENED = 3;
@@ -49,6 +50,7 @@ export function backOffMs(attempt: number, everOpened: boolean): number | null {
 export interface SocketLike {
   binaryType: string;
   readonly bufferedAmount: number;
+  readonly readyState: number;
   onopen: ((event: any) => void) | null;
   onclose: ((event: any) => void) | null;
   onerror: ((event: any) => void) | null;
@@ -97,6 +99,8 @@ export class Lanes {
 
   /** False when the lane is full and the frame was not taken. */
   send(data: ArrayBuffer): boolean {
+    // a socket may be closing for long before it says so, and swallows what it is given meanwhile
+    if (this.lane === "socket" && this.socket?.readyState !== OPEN) this.lost("the socket closed");
     if (this.lane === "socket" && this.socket) {
       if (this.socket.bufferedAmount > SOCKET_FULL_BYTES) return false;
       this.socket.send(data);

@@ -1,6 +1,6 @@
 // What is heard: speech of the model through the ring, and the report of what was really played.
 
-import { pcmToFloat, TICK_S } from "./codec";
+import { pcmToFloat, TICK_S } from "./pcm";
 import type { PlaybackOrder, PlaybackReport } from "./ports";
 import { Resampler } from "./resample";
 import { PlaybackRing, RING_DEFAULTS } from "./ring";

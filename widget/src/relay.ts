@@ -1,7 +1,8 @@
 // Between worklets, lanes and page. Runs in a Web Worker, so that a busy page delays no sound; runs in the page itself
 // where no worker can be had.
 
-import { decodeFrame, encodeFrame, type Frame, FLAG_GAP, FLAG_MICROPHONE_OFF, type FrameFields, type Json, Kind, TICK_S } from "./codec";
+import { decodeFrame, encodeFrame, type Frame, FLAG_GAP, FLAG_MICROPHONE_OFF, type FrameFields, type Json, Kind } from "./codec";
+import { TICK_S } from "./pcm";
 import { type LaneName, Lanes, type LaneWorld } from "./lanes";
 import type { CaptureTick, PlaybackOrder, PlaybackReport } from "./ports";
 
