@@ -108,9 +108,13 @@ def resample(samples: npt.NDArray[np.float32], rate_in_hz: int, rate_out_hz: int
 
 
 def _sounding(level: npt.NDArray[np.float32], first_s: float, last_s: float) -> tuple[int, int]:
-    """First and one-past-last sample of the speech: no true silence, and no noise outside the engine's own words."""
+    """First and one-past-last sample of the speech.
+
+    Diphone voices carry noise and stray sound in the pause before the first word, so the engine's own start of that
+    word bounds the front; the last sound may ring on for a little after the engine's end.
+    """
     heard, sure = np.flatnonzero(level > _SILENT), np.flatnonzero(level > _SOUNDING)
-    begin = max(int(heard[0]), min(int(sure[0]), round(first_s * SAMPLE_RATE_HZ)))
+    begin = max(int(heard[0]), min(round(first_s * SAMPLE_RATE_HZ), int(heard[-1])))
     stop = min(int(heard[-1]), max(int(sure[-1]), round(last_s * SAMPLE_RATE_HZ))) + 1
     return begin, stop
 
@@ -122,7 +126,7 @@ def _finish(text: str, voice: Voice, spoken: Spoken) -> Utterance | None:
     words = text.split()
     if peak < 1e-3 or len(spoken.spans) != len(words):
         return None
-    begin, stop = _sounding(np.abs(audio) / np.float32(peak), spoken.spans[0][0], spoken.spans[-1][1])
+    begin, stop = _sounding((np.abs(audio) / peak).astype(np.float32), spoken.spans[0][0], spoken.spans[-1][1])
     margin = int(_MARGIN_S * SAMPLE_RATE_HZ)
     sound_s = (min(begin, margin) / SAMPLE_RATE_HZ, (stop - max(0, begin - margin)) / SAMPLE_RATE_HZ)
     begin, stop = max(0, begin - margin), min(len(audio), stop + margin)
@@ -255,7 +259,8 @@ def build_bank(
     """Synthesise `plan` into a folder that `Bank` opens: audio.i16 (all utterances end to end) and index.npz.
 
     Utterances lie grouped by voice, in the same order for any number of processes; `Bank.plan_index` points back.
-    Those that could not be aligned are left out. `progress(done, total)` is called after every chunk of texts.
+    (Samples of espeak differ minutely between runs: its noise source goes on from text to text.) Utterances that could
+    not be aligned are left out. `progress(done, total)` is called after every chunk of texts.
     """
     path.mkdir(parents=True, exist_ok=True)
     (path / _INDEX).unlink(missing_ok=True)
