@@ -259,8 +259,8 @@ def build_bank(
     """Synthesise `plan` into a folder that `Bank` opens: audio.i16 (all utterances end to end) and index.npz.
 
     Utterances lie grouped by voice, in the same order for any number of processes; `Bank.plan_index` points back.
-    (Samples of espeak differ minutely between runs: its noise source goes on from text to text.) Utterances that could
-    not be aligned are left out. `progress(done, total)` is called after every chunk of texts.
+    (espeak lets the text before colour the next a little, so its samples are not the same in every run; the word times
+    are those of the samples.) Utterances that could not be aligned are left out. `progress(done, total)` is called after every chunk of texts.
     """
     path.mkdir(parents=True, exist_ok=True)
     (path / _INDEX).unlink(missing_ok=True)

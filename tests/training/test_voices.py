@@ -164,7 +164,8 @@ def test_a_bank_holds_what_was_spoken_whatever_the_processes(tmp_path: Path):
     other = Bank(tmp_path / "two")
     assert list(bank.plan_index) == list(other.plan_index) == [0, 2, 1]
     assert [(bank[i].text, bank[i].voice) for i in range(3)] == [(other[i].text, other[i].voice) for i in range(3)]
-    np.testing.assert_allclose(bank.lengths, other.lengths, atol=160)  # espeak's noise goes on from text to text
+    assert bank[2].audio.tobytes() == other[2].audio.tobytes()  # flite repeats itself
+    np.testing.assert_allclose(bank.lengths, other.lengths, atol=1600)  # espeak carries its last sound into the next
     for number, index in enumerate(bank.plan_index):
         entry = bank[number]
         assert (entry.voice, entry.text) == plan[index]
