@@ -260,7 +260,8 @@ def build_bank(
 
     Utterances lie grouped by voice, in the same order for any number of processes; `Bank.plan_index` points back.
     (espeak lets the text before colour the next a little, so its samples are not the same in every run; the word times
-    are those of the samples.) Utterances that could not be aligned are left out. `progress(done, total)` is called after every chunk of texts.
+    are those of the samples.) Utterances that could not be aligned are left out.
+    `progress(done, total)` is called after every chunk of texts.
     """
     path.mkdir(parents=True, exist_ok=True)
     (path / _INDEX).unlink(missing_ok=True)
