@@ -18,6 +18,9 @@ const HELLO_LONGEST_MS = 30_000;
 const MEDIA_PATIENCE_MS = 1_500;
 const DEMO_PATIENCE_MS = 5_000;
 const SILENT_KERNEL_MS = 3_000;
+const STOPPED_SURELY_MS = 1_500;
+const LAST_REPORT_MS = 150;
+const LEASE_SETTLED_TICKS = 10;
 
 export type EngineModel = AnyModel<{ session_id: string; media: string | null; output_rate: number }>;
 export type Change = "state" | "tick" | "words";
@@ -58,8 +61,10 @@ export class Engine {
   droppedHere = 0;
   malformed = 0;
   report: PlaybackReport | null = null;
+  heardS = 0; // how far the model's speech was heard, on the session's clock
   error = "";
   surface = "";
+  note = "";
 
   private readonly relay: RelayHost;
   private readonly listeners = new Set<(change: Change) => void>();
@@ -68,6 +73,7 @@ export class Engine {
   private helloWaitMs = HELLO_FIRST_MS;
   private helloTimer: ReturnType<typeof setTimeout> | undefined;
   private demoTimer: ReturnType<typeof setTimeout> | undefined;
+  private stopTimer: ReturnType<typeof setTimeout> | undefined;
   private lastFrameMs = performance.now();
   private lastMomentMs = performance.now();
   private startCount = 0;
@@ -140,6 +146,7 @@ export class Engine {
       this.relay.post({ type: "live", on: true });
       this.capturedTicks = 0;
       this.report = null;
+      this.heardS = 0;
       this.lastFrameMs = this.lastMomentMs = performance.now();
       this.tap.reset(context, this.graph.analyser);
       this.plugTracks();
@@ -238,6 +245,7 @@ export class Engine {
     void this.halt();
     clearTimeout(this.helloTimer);
     clearTimeout(this.demoTimer);
+    clearTimeout(this.stopTimer);
     navigator.mediaDevices?.removeEventListener?.("devicechange", this.onDevices);
     this.model.off("msg:custom", this.onMessage);
     this.model.off("comm:close", this.onCommClosed);
@@ -246,7 +254,7 @@ export class Engine {
   }
 
   control(message: Json, lane?: LaneName): void {
-    this.send({ kind: Kind.ControlUp, payload: message }, lane);
+    this.send({ kind: Kind.ControlUp, payload: { view: this.viewId, ...message } }, lane);
   }
 
   private send(fields: FrameFields, lane?: LaneName): void {
@@ -254,7 +262,14 @@ export class Engine {
   }
 
   private helloMessage(): Json {
-    return { type: "hello", view: this.viewId, page_session: pageSession, lane: "comm", user_agent: navigator.userAgent };
+    return {
+      type: "hello",
+      view: this.viewId,
+      page_session: pageSession,
+      lane: "comm",
+      origin: window.location.origin,
+      user_agent: navigator.userAgent,
+    };
   }
 
   private hello(): void {
@@ -297,6 +312,7 @@ export class Engine {
         return this.onTick(event.tick, event.grabFrame);
       case "played":
         this.report = event.report;
+        this.heardS = Math.max(this.heardS, event.report.heardS);
         return this.tap.played(event.report);
       case "counts":
         this.malformed = event.malformed;
@@ -307,7 +323,7 @@ export class Engine {
 
   private overComm(data: ArrayBuffer): void {
     try {
-      this.model.send({ imkit: 1 }, undefined, [data]);
+      this.model.send({ imkit: 1, view: this.viewId }, undefined, [data]);
     } catch {
       if (!this.disposed) this.lost("the kernel was restarted or this widget was closed there");
     }
@@ -374,17 +390,20 @@ export class Engine {
       case "state":
         this.session.state = textOr(message.state, this.session.state);
         this.session.reason = textOr(message.reason);
-        if (this.running && (message.state === "stopped" || message.state === "closed") && this.session.reason) void this.halt();
+        if (message.state === "closed") void this.halt();
+        else if (message.state === "stopped") this.stopIfSo();
         break;
       case "flush":
-        this.transcript.cut(this.report ? this.report.heardS : 0);
-        this.changed("words");
+        this.onFlush();
         break;
       case "lease":
         this.leaseHolder = textOr(message.holder) || null;
         if (!this.mine && (this.running || this.starting)) {
           this.startCount++;
           void this.halt();
+        } else if (this.leaseHolder === null && this.running && this.capturedTicks > LEASE_SETTLED_TICKS) {
+          this.control(this.helloMessage()); // the kernel forgot this page, after a long silence on its own side
+          this.control({ type: "lease", take: true });
         }
         break;
       case "stats":
@@ -414,6 +433,7 @@ export class Engine {
       model: textOr(message.model),
       id: textOr(message.session),
     };
+    this.note = textOr(message.note);
     const history = listOf(message.history);
     for (const item of history) this.recent.add(momentOf((item ?? {}) as Json));
     if (this.transcript.entries.length === 0) {
@@ -429,6 +449,7 @@ export class Engine {
       this.relay.post({ type: "connect", urls: [], hello: this.helloMessage() });
     }
     this.changed("words");
+    this.changed("tick");
     this.changed();
   }
 
@@ -527,6 +548,25 @@ export class Engine {
     this.relay.post({ type: "unplug" });
     this.changed();
     await graph?.close();
+  }
+
+  /** Words that were cut off are struck through, once the playback has said how far it came. */
+  private onFlush(): void {
+    if (!this.running) return;
+    const words = this.transcript.cuttable();
+    setTimeout(() => {
+      this.transcript.cut(words, this.heardS);
+      this.changed("words");
+    }, LAST_REPORT_MS);
+  }
+
+  /** The session was stopped in the notebook. A start passes through "stopped" too, so look again a little later. */
+  private stopIfSo(): void {
+    const run = this.startCount;
+    clearTimeout(this.stopTimer);
+    this.stopTimer = setTimeout(() => {
+      if (this.running && run === this.startCount && this.session.state === "stopped") void this.halt();
+    }, STOPPED_SURELY_MS);
   }
 
   private async lookUp(kind: MediaKind): Promise<void> {

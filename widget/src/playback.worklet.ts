@@ -7,6 +7,7 @@ import { PlaybackRing, RING_DEFAULTS } from "./ring";
 
 const BLOCK_S = 0.02;
 const REPORT_S = 0.2;
+const MOST_CHUNKS = 50;
 
 class Playback extends AudioWorkletProcessor {
   private readonly ring = new PlaybackRing({ ...RING_DEFAULTS, rate: sampleRate });
@@ -15,6 +16,8 @@ class Playback extends AudioWorkletProcessor {
   private port2: MessagePort | null = null;
   private lastSeq = -2;
   private lastEpoch = -1;
+  private sent = 0; // samples of this epoch that came in
+  private chunks: { epoch: number; seq: number; start: number; length: number }[] = [];
   private sum = 0;
   private counted = 0;
   private blocks: number[] = [];
@@ -31,16 +34,32 @@ class Playback extends AudioWorkletProcessor {
     };
   }
 
+  /** Samples of this epoch passed, in the model's own rate: whole chunks count exactly, whatever the resampler holds back. */
+  private samplesPassed(epoch: number, seq: number, offset: number): number {
+    while (this.chunks.length > 1 && (this.chunks[0]!.epoch < epoch || (this.chunks[0]!.epoch === epoch && this.chunks[0]!.seq < seq))) {
+      this.chunks.shift();
+    }
+    const chunk = this.chunks[0];
+    if (!chunk || chunk.epoch !== epoch || chunk.seq !== seq) return 0;
+    const passed = this.ring.fill === 0 ? chunk.length : Math.floor((offset * this.outputRate) / sampleRate);
+    return chunk.start + Math.min(chunk.length, passed);
+  }
+
   private take(order: PlaybackOrder): void {
     if (order.type === "flush") {
       this.report(); // what was heard of the old epoch, before it is gone
       this.ring.flush(order.epoch);
       return;
     }
+    const pcm = new Int16Array(order.pcm);
+    if (order.epoch !== this.lastEpoch) this.sent = 0;
+    this.chunks.push({ epoch: order.epoch, seq: order.seq, start: this.sent, length: pcm.length });
+    this.sent += pcm.length;
+    if (this.chunks.length > MOST_CHUNKS) this.chunks.shift();
     if (order.seq !== this.lastSeq + 1 || order.epoch !== this.lastEpoch) this.resampler.reset();
     this.lastSeq = order.seq;
     this.lastEpoch = order.epoch;
-    this.ring.push(this.resampler.push(pcmToFloat(new Int16Array(order.pcm))), order.epoch, order.seq);
+    this.ring.push(this.resampler.push(pcmToFloat(pcm)), order.epoch, order.seq);
   }
 
   override process(_inputs: Float32Array[][], outputs: Float32Array[][]): boolean {
@@ -66,10 +85,10 @@ class Playback extends AudioWorkletProcessor {
   }
 
   private report(): void {
-    const { epoch, samples, trimmed, seq, offset } = this.ring.played;
+    const { epoch, trimmed, seq, offset } = this.ring.played;
     const message: PlaybackReport = {
       epoch,
-      samples: Math.floor((samples * this.outputRate) / sampleRate),
+      samples: this.samplesPassed(epoch, seq, offset),
       trimmed: Math.floor((trimmed * this.outputRate) / sampleRate),
       heardS: seq < 0 ? 0 : (seq + 1) * TICK_S + offset / sampleRate,
       underruns: this.ring.underruns,

@@ -99,7 +99,7 @@ export class Relay {
   }
 
   private control(message: Json, lane?: LaneName): void {
-    this.send({ kind: Kind.ControlUp, payload: message }, lane);
+    this.send({ kind: Kind.ControlUp, payload: { view: this.hello.view, ...message } }, lane);
   }
 
   private plug(capture: MessagePort, playback: MessagePort): void {

@@ -84,7 +84,7 @@ export function hint(f: StatusFacts): string {
   }
   const refused = (["microphone", "camera"] as const).filter((kind) => f[kind].wanted && !f[kind].on && f[kind].permission === "denied");
   if (f.running && refused.length > 0) {
-    return `The browser refuses the ${refused.join(" and the ")}. To allow: click the icon left of the page's address, set it to Allow, then press the button here again. Typing works meanwhile.`;
+    return `The browser refuses the ${refused.join(" and the ")}. To allow: click the icon left of the page's address, set it to Allow, then press its button here again. Typing works meanwhile.`;
   }
   if (f.running && f.microphone.wanted && !f.microphone.on && f.microphone.permission === "missing") {
     return "No microphone found. Type below, or press Demo voice.";

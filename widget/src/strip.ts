@@ -173,7 +173,7 @@ function columnBoxes(boxes: Box[], m: Moment, x: number, w: number): void {
   else if (m.events.length > 0) block("calls", "event", 2);
   const full = heightOf("deadline");
   const h = Math.max(1.5, Math.min(1, m.computeMs / DEADLINE_MS) * full);
-  boxes.push({ x, y: laneTop("deadline") + full - h, w, h, role: m.late || m.dropped > 0 ? "missed" : "ok" });
+  boxes.push({ x, y: laneTop("deadline") + full - h, w, h, role: m.late ? "missed" : "ok" });
 }
 
 function axis(boxes: Box[], labels: Label[], first: number, now: number, xOf: (i: number) => number, plot: number): void {
@@ -213,7 +213,7 @@ function pieces(
     if (until - x > 8) {
       if (next || x + w <= until) labels.push({ ...label, x, align: "left", clipX: x, clipW: until - x });
       else {
-        const from = Math.max(free, until - w);
+        const from = Math.max(free, until - w - 4);
         labels.push({ ...label, x: until - 2, align: "right", clipX: from, clipW: until - from });
       }
     } else if (!next) {

@@ -64,7 +64,7 @@ export class StripCanvas {
     c.fillStyle = this.colours[box.role];
     if (box.role !== "gap") return c.fillRect(box.x, box.y, box.w, box.h);
     c.save();
-    c.globalAlpha = 0.16;
+    c.globalAlpha = box.h > 60 ? 0.16 : 0.5;
     c.fillRect(box.x, box.y, box.w, box.h);
     c.restore();
     c.save();

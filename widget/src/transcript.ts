@@ -5,11 +5,13 @@ import type { Json } from "./codec";
 
 export type Who = "user" | "model" | "note";
 
+export type SpokenWord = TimedWord & { unheard: boolean };
+
 export interface Entry {
   id: number;
   who: Who;
   typed: boolean;
-  words: (TimedWord & { unheard: boolean })[];
+  words: SpokenWord[];
   startS: number;
   endS: number;
 }
@@ -17,6 +19,7 @@ export interface Entry {
 const PAUSE_S = 2;
 const MOST_ENTRIES = 300;
 const OPEN_S = 1.2;
+const CUTTABLE_S = 5;
 
 export class Transcript {
   readonly entries: Entry[] = [];
@@ -37,12 +40,18 @@ export class Transcript {
     this.open("note", false, atS).words.push({ text, startS: atS, endS: atS, unheard: false });
   }
 
-  /** The model's words that had not sounded by then are marked: nobody heard them. */
-  cut(heardS: number): void {
-    for (const entry of this.entries.slice(-4)) {
-      if (entry.who !== "model") continue;
-      for (const word of entry.words) if ((word.startS + word.endS) / 2 > heardS) word.unheard = true;
-    }
+  /** The model's words of the last seconds, which an interruption may have cut off. */
+  cuttable(): SpokenWord[] {
+    const from = this.lastIndex * 0.2 - CUTTABLE_S;
+    return this.entries
+      .slice(-4)
+      .filter((entry) => entry.who === "model")
+      .flatMap((entry) => entry.words.filter((word) => word.startS >= from));
+  }
+
+  /** Of these words, those that had not sounded for the better part are marked: nobody heard them. */
+  cut(words: SpokenWord[], heardS: number): void {
+    for (const word of words) if ((word.startS + word.endS) / 2 > heardS) word.unheard = true;
   }
 
   /** The user's last words stay light for a moment: more may come. */

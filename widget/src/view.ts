@@ -156,7 +156,7 @@ class View {
     const words = statusWords(facts);
     if (e.error) words.push(e.error);
     setText(this.status, words.join("  ·  "));
-    const advice = hint(facts);
+    const advice = hint(facts) || e.note;
     setText(this.hint, advice);
     this.hint.hidden = advice === "";
     this.drawButtons();
