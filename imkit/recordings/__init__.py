@@ -1,5 +1,5 @@
 """Sessions as folders of plain files."""
 
-from .recorder import Recorder, RecordingError, chunks, empty_folder, record
+from .recorder import Recorder, RecordingError, check_folder, chunks, record
 
-__all__ = ["Recorder", "RecordingError", "chunks", "empty_folder", "record"]
+__all__ = ["Recorder", "RecordingError", "check_folder", "chunks", "record"]

@@ -63,7 +63,7 @@ class Recorder:
         facts: Mapping[str, Any] | None = None,
         force: bool = False,
     ) -> None:
-        self.folder = empty_folder(folder, force=force)
+        self.folder = _prepared(folder, force=force)
         self._tick_samples = samples_per_tick(output_rate)
         self._head = {
             "format": FORMAT,
@@ -84,6 +84,8 @@ class Recorder:
         self._next = 0
         self._owed = np.zeros(0, np.float32)
         self._closed = False
+        self.stopped = ""
+        """Why the recording is not whole; set it before ``close``."""
         self._user = WavWriter(self.folder / "user.wav", INPUT_RATE)
         self._model = WavWriter(self.folder / "model.wav", output_rate)
         self._events = (self.folder / "events.jsonl").open("w", encoding="utf-8", newline="\n")
@@ -146,7 +148,7 @@ class Recorder:
             file.close()
         _write_json(self.folder / "words.json", chunks(self._words))
         _write_json(self.folder / "heard.json", chunks(self._heard))
-        self._write_head(complete=True)
+        self._write_head(complete=not self.stopped)
 
     def _write_head(self, *, complete: bool) -> None:
         count = self._counts["moments"]
@@ -154,6 +156,7 @@ class Recorder:
         ticks = 0 if self._first is None else self._next - self._first
         head = self._head | {
             "complete": complete,
+            **({"stopped": self.stopped} if self.stopped else {}),
             "start_s": (self._first or 0) / TICKS_PER_S,
             "duration_s": ticks / TICKS_PER_S,
             "counts": self._counts | {"words": len(self._words), "heard": len(self._heard)},
@@ -194,15 +197,28 @@ def chunks(words: Sequence[Word]) -> dict[str, Any]:
     }
 
 
-def empty_folder(folder: str | Path, *, force: bool = False) -> Path:
-    """``folder``, made if need be. Raises RecordingError if it holds something (unless forced) or cannot be written."""
+def check_folder(folder: str | Path, *, force: bool = False) -> Path:
+    """``folder`` as a Path. Raises RecordingError if it holds something (unless forced) or is no folder."""
     folder = Path(folder).expanduser()
     try:
+        held = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    except OSError as error:
+        raise RecordingError(
+            f"{folder}: cannot be written: {error.strerror or error}. Choose another folder."
+        ) from error
+    if held and not force:
+        shown = ", ".join(held[:3]) + (", ..." if len(held) > 3 else "")
+        raise RecordingError(
+            f"{folder}: is not empty (holds {shown}). Choose another folder, or add --force (force=True)."
+        )
+    return folder
+
+
+def _prepared(folder: str | Path, *, force: bool) -> Path:
+    """``folder``, made if need be, without files of an earlier recording."""
+    folder = check_folder(folder, force=force)
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-        held = sorted(path.name for path in folder.iterdir())
-        if held and not force:
-            shown = ", ".join(held[:3]) + (", ..." if len(held) > 3 else "")
-            raise RecordingError(f"{folder}: is not empty (holds {shown}). Choose another folder, or force it.")
         for name in FILES:
             (folder / name).unlink(missing_ok=True)
     except OSError as error:

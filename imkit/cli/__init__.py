@@ -1,0 +1,118 @@
+"""The command line: ``imkit lab | check | demo | run | bench | train``. Each command is loaded when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from imkit.stream import ImkitError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns the exit code: 0 done, 1 something does not work here, 2 wrong use or input."""
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    if rest and arguments.command != "lab":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.rest = rest
+    try:
+        return _command(arguments)
+    except ImkitError as error:
+        print(f"imkit {arguments.command}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"imkit {arguments.command}: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _command(arguments: argparse.Namespace) -> int:
+    command = arguments.command
+    if command == "run":
+        from .run import run
+
+        return run(arguments)
+    if command == "demo":
+        from .run import demo
+
+        return demo(arguments)
+    if command == "check":
+        from .check import check
+
+        return check(arguments.model)
+    if command == "lab":
+        from .lab import lab
+
+        return lab(arguments.notebook, arguments.rest)
+    if command == "bench":
+        from .bench import bench
+
+        return bench(arguments.model, arguments.minutes, arguments.only)
+    from imkit.training.train import main as train
+
+    train([arguments.recipe, *arguments.options])
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("imkit", description="Full-duplex AI in a Jupyter notebook.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, help: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=help, description=help)
+
+    lab = command("lab", "Open JupyterLab on the first notebook. Further options go to jupyter lab.")
+    lab.add_argument("notebook", nargs="?", help="another notebook")
+
+    check = command("check", "Say in one line each what works here, and what to do where it does not.")
+    _model(check)
+
+    demo = command("demo", "Run the bundled spoken scene, without a browser, and write a recording folder.")
+    _model(demo)
+    _out(demo, required=False)
+
+    run = command("run", "Play files to the model in virtual time and write a recording folder.")
+    run.add_argument("--audio", metavar="A.wav", help="what is said: any file that libsndfile reads")
+    run.add_argument("--video", metavar="V.mp4", help="what is seen; its sound is used unless --audio is given")
+    run.add_argument("--text", metavar="T.jsonl", help='what is typed: lines such as {"t": 1.5, "text": "hello"}')
+    run.add_argument("--seconds", type=_seconds, metavar="N", help="at most so much of the input")
+    _model(run)
+    _out(run, required=True)
+
+    bench = command("bench", "Measure what the design asks for and print it beside its targets.")
+    _model(bench)
+    bench.add_argument(
+        "--minutes", type=_seconds, default=30.0, metavar="N", help="length of the long run (default 30)"
+    )
+    bench.add_argument(
+        "--only", action="append", metavar="ROW", help="only rows whose name holds this; may be repeated"
+    )
+
+    train = command("train", "Train a model from a recipe.")
+    train.add_argument("recipe", metavar="RECIPE", help="such as models/nano/recipe.toml")
+    train.add_argument("options", nargs=argparse.REMAINDER, help="passed on to the training program")
+    return parser
+
+
+def _model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="nano", help="a name, or module:attribute for a model of your own (nano)")
+
+
+def _out(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument("--out", required=required, metavar="DIR", help="the recording folder to write")
+    parser.add_argument("--force", action="store_true", help="write into a folder that is not empty")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the model's own choices (0)")
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value

@@ -1,0 +1,282 @@
+"""``imkit bench``: what this machine gives, beside what the design asks for. Not a test: nothing fails."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.resources import files
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imkit.capture import AudioArray, OrderedSource
+from imkit.recordings import Recorder
+from imkit.stream import INPUT_RATE, TICKS_PER_S, Moment, Percept
+from imkit.views.lanes import DEADLINE_MS
+
+AUDIBLE = 1e-3
+LEAD_S = 1.0
+BROWSER_ROWS = (
+    ("browser to kernel to browser, p95 idle / busy cell", "20 / 60 ms"),
+    ("user onset to playback silent, p95", "0.40 s"),
+    ("memory growth in the browser", "10 MB/h"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement. ``target`` is the highest value that is good enough."""
+
+    name: str
+    measured: float
+    target: float
+    unit: str
+    note: str = ""
+
+    def __str__(self) -> str:
+        ratio = f"{self.measured / self.target:6.2f}" if self.target else "   yes" if self.measured <= 0 else "    no"
+        measured, target = _number(self.measured, self.unit), _number(self.target, self.unit)
+        return f"{self.name:<52} {measured:>11} {target:>11} {ratio}  {self.note}".rstrip()
+
+
+def bench(model: str, minutes: float, only: list[str] | None = None) -> int:
+    """Prints the table row by row, as each is measured."""
+    print(f"{platform.platform()}, Python {platform.python_version()}, model {model}")
+    print(f"{'what':<52} {'measured':>11} {'target':>11}  ratio")
+    for name, measure in benchmarks(model, minutes).items():
+        if only is None or any(part in name for part in only):
+            for row in measure():
+                print(row, flush=True)
+    for name, target in BROWSER_ROWS:
+        if only is None or any(part in name for part in only):
+            print(f"{name:<52} {'-':>11} {target:>11}         run make bench-browser")
+    return 0
+
+
+def benchmarks(model: str, minutes: float) -> dict[str, Callable[[], Iterator[Row]]]:
+    """What can be measured without a browser, by name."""
+    return {
+        "import and first session": lambda: _start(model),
+        "compute idle": lambda: _compute(model, busy=False),
+        "compute busy": lambda: _compute(model, busy=True),
+        "reply time": lambda: _reply(model),
+        "replay": lambda: _replay(model),
+        "open and close": lambda: _open_close(model),
+        "long run": lambda: _long(model, minutes),
+    }
+
+
+@dataclass(frozen=True)
+class Question:
+    """A spoken question: float32 [samples] at 16 kHz, and where its last sound ends."""
+
+    text: str
+    audio: NDArray[np.float32]
+    end_s: float
+
+
+def questions() -> list[Question]:
+    """The questions that come with the package."""
+    import soundfile
+
+    folder = Path(str(files("imkit.cli"))) / "spoken"
+    audio, rate_hz = soundfile.read(folder / "questions.flac", dtype="float32")
+    found = []
+    for entry in json.loads((folder / "questions.json").read_text(encoding="utf-8")):
+        part = audio[round(entry["start_s"] * rate_hz) : round(entry["end_s"] * rate_hz)]
+        found.append(Question(entry["text"], part, len(part) / rate_hz))
+    return found
+
+
+class Again(OrderedSource):
+    """The same ticks over and over, without end."""
+
+    def __init__(self, ticks: list[NDArray[np.float32]]) -> None:
+        super().__init__("again")
+        self._ticks = ticks
+
+    def _start(self) -> None:
+        return None
+
+    def _tick(self, index: int) -> Percept | None:
+        return Percept(index, self._ticks[self._position % len(self._ticks)])
+
+
+def _conversation() -> Again:
+    """All questions with three seconds of quiet between them, for ever."""
+    quiet = np.zeros(3 * INPUT_RATE, np.float32)
+    whole = np.concatenate([part for question in questions() for part in (question.audio, quiet)])
+    ticks: list[NDArray[np.float32]] = []
+    with AudioArray(whole, INPUT_RATE) as source:
+        while (percept := source.read(len(ticks))) is not None:
+            ticks.append(percept.audio)
+    return Again(ticks)
+
+
+class _Watch:
+    """A sink that notes times, and the memory at every minute."""
+
+    def __init__(self) -> None:
+        self.compute_ms: list[float] = []
+        self.rss_mb: list[float] = []
+
+    def put(self, moment: Moment) -> None:
+        self.compute_ms.append(moment.compute_ms)
+        if moment.index % (60 * TICKS_PER_S) == 0:
+            self.rss_mb.append(rss_mb())
+
+    def flush(self, epoch: int) -> None:
+        """Nothing is queued here."""
+
+    def close(self) -> None:
+        """Nothing is held here."""
+
+
+def _session(model: str, sink: Any = None) -> Any:
+    from imkit.session import Session
+
+    from .run import load_model
+
+    return Session(load_model(model), sink=sink)
+
+
+def _start(model: str) -> Iterator[Row]:
+    yield Row("import imkit", min(_child("import imkit") for _ in range(3)), 0.5, "s")
+    program = f"from imkit.cli.run import load_model; from imkit.session import Session; Session(load_model({model!r}))"
+    yield Row("first Session(), import included", min(_child(program) for _ in range(2)), 5.0, "s")
+
+
+def _child(program: str) -> float:
+    """Seconds that ``program`` takes in a fresh interpreter, the interpreter's own start not counted."""
+    timed = f"import time; t = time.perf_counter()\n{program}\nprint(time.perf_counter() - t)"
+    done = subprocess.run([sys.executable, "-c", timed], capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def _compute(model: str, *, busy: bool, seconds: float = 60.0) -> Iterator[Row]:
+    watch, stop = _Watch(), threading.Event()
+    thread = threading.Thread(target=_python_work, args=(stop,), daemon=True)
+    with _session(model, watch) as session:
+        session.run(_conversation(), seconds=2, tail_s=0)
+        watch.compute_ms.clear()
+        from imkit.session import switch
+
+        switch.hold()  # as a live session does
+        try:
+            if busy:
+                thread.start()
+            session.run(_conversation(), seconds=seconds, tail_s=0)
+        finally:
+            stop.set()
+            switch.release()
+            if busy:
+                thread.join()
+    when = "busy Python thread" if busy else "idle"
+    note = f"n={len(watch.compute_ms)}"
+    yield Row(f"tick compute, {when}, p50", rank(watch.compute_ms, 0.5), 40, "ms", note)
+    yield Row(f"tick compute, {when}, p99", rank(watch.compute_ms, 0.99), 100, "ms", note)
+    missed = 100 * sum(ms > DEADLINE_MS for ms in watch.compute_ms) / len(watch.compute_ms)
+    yield Row(f"missed deadlines, {when}", missed, 0.1, "%", note)
+
+
+def _python_work(stop: threading.Event) -> None:
+    while not stop.is_set():
+        sum(number * number for number in range(2000))
+
+
+def _reply(model: str) -> Iterator[Row]:
+    replies: list[float] = []
+    asked = questions()
+    quiet = np.zeros(round(LEAD_S * INPUT_RATE), np.float32)
+    with _session(model) as session:
+        for question in asked:
+            timeline = session.run(AudioArray(np.concatenate([quiet, question.audio]), INPUT_RATE), tail_s=3.0)
+            loud = np.flatnonzero(np.abs(timeline.model_audio()) > AUDIBLE)
+            if len(loud):
+                replies.append(loud[0] / timeline.output_rate - LEAD_S - question.end_s)
+    if not replies:
+        print(
+            f"{'end of turn to first audible sample':<52} {'-':>11} {'0.40 s':>11}         answered 0 of {len(asked)}"
+        )
+        return
+    early = sum(reply < 0 for reply in replies)
+    note = f"answered {len(replies)} of {len(asked)}, {early} before the end; virtual clock"
+    yield Row("end of turn to first audible sample, p50", statistics.median(replies), 0.40, "s", note)
+
+
+def _replay(model: str) -> Iterator[Row]:
+    logs = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(2):
+            out = Path(folder) / str(number)
+            with _session(model) as session:
+                recorder = Recorder(out, output_rate=session.model.spec.output_rate)
+                with recorder:
+                    session.sink = recorder
+                    session.run(_conversation(), seconds=30, tail_s=4)
+            logs.append((out / "events.jsonl").read_bytes() + (out / "model.wav").read_bytes())
+    yield Row("replay of 30 s: logs that differ", float(logs[0] != logs[1]), 0, "", f"{len(logs[0])} bytes")
+
+
+def _open_close(model: str) -> Iterator[Row]:
+    before = threading.active_count()
+    with _session(model) as first:
+        seated = first.model
+    from imkit.session import Session
+
+    for _ in range(100):
+        with Session(seated) as session:
+            session.start()
+    time.sleep(0.2)
+    yield Row("100 open/close: threads left", float(threading.active_count() - before), 0, "")
+
+
+def _long(model: str, minutes: float) -> Iterator[Row]:
+    watch = _Watch()
+    with _session(model, watch) as session:
+        session.run(_conversation(), seconds=60 * minutes, tail_s=0)
+    last = watch.compute_ms[-60 * TICKS_PER_S :]
+    note = f"last minute of {minutes:g} simulated"
+    yield Row(f"tick compute after {minutes:g} min, p50", rank(last, 0.5), 40, "ms", note)
+    yield Row(f"tick compute after {minutes:g} min, p99", rank(last, 0.99), 100, "ms", note)
+    warm = min(11, len(watch.rss_mb) // 3)  # a timeline keeps ten minutes of sound
+    kept = watch.rss_mb[warm:]
+    if len(kept) > 1:
+        growth = (kept[-1] - kept[0]) / (len(kept) - 1) * 60
+        yield Row(
+            "memory growth in the kernel", max(0.0, growth), 10, "MB/h", f"minutes {warm} to {len(watch.rss_mb) - 1}"
+        )
+
+
+def rank(values: list[float], share: float) -> float:
+    """The smallest value that ``share`` of all values do not exceed."""
+    return sorted(values)[max(0, ceil(share * len(values)) - 1)]
+
+
+def rss_mb() -> float:
+    """The memory that this process holds now, in MB."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        psutil: Any = import_module("psutil")  # comes with ipykernel
+        return float(psutil.Process().memory_info().rss / 1e6)
+    import resource
+
+    return pages * resource.getpagesize() / 1e6
+
+
+def _number(value: float, unit: str) -> str:
+    digits = 2 if unit in {"s", "%"} else 1 if unit else 0
+    return f"{value:.{digits}f} {unit}".rstrip()
