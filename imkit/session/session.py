@@ -6,7 +6,6 @@ import contextvars
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
@@ -34,6 +33,7 @@ from .drive import STALL_S, Drive, Inbox
 from .loop import Loop
 from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
 from .sink import Sink
+from .tally import Tally
 
 MAX_SURFACES = 100
 JOIN_S = 10.0
@@ -100,13 +100,9 @@ class Session:
         self._running = False
         self._ledger = Ledger(self.model.spec.output_rate)
         self._loop: Loop | None = None
-        self._drive: Drive | None = None
         self._inbox = Inbox()
         self._beat_s = 0.0
-        self._compute_ms: deque[float] = deque(maxlen=1500)
-        self._totals: dict[str, int] = {}
-        self._dropped_surfaces = 0
-        self._callback_errors = 0
+        self._tally = Tally()
         self._on_surface: list[Callable[[Surface], object]] = []
         self._on_state: list[Callable[[State, str], object]] = []
 
@@ -145,7 +141,7 @@ class Session:
                 clock=self._clock,
                 first_index=newest,
             )
-            self._drive = drive
+            self._tally.begin(drive, delegation)
             self._beat_s = self._clock()
             self._enter(State.WAITING if source.clocked else State.LIVE, "")
             run = contextvars.copy_context().run
@@ -159,8 +155,9 @@ class Session:
 
     def stop(self) -> None:
         """Stops being live and waits until it has. Timeline and the model's state stay, so that ``start`` goes on."""
-        thread = self._thread
-        self._stop.set()
+        with self._lock:  # a start under way in another thread is waited for
+            thread = self._thread
+            self._stop.set()
         if thread is not None and thread is not threading.current_thread():
             thread.join(JOIN_S)
             if thread.is_alive():
@@ -223,14 +220,13 @@ class Session:
             self._loop = None
             self._ledger = Ledger(self.model.spec.output_rate)
             self.timeline = Timeline(self.model.spec.output_rate)
-            self._totals.clear()
-            self._compute_ms.clear()
+            self._tally = Tally()
             self.surfaces.clear()
             delegation = Delegation(self.background, self.tools, None)
             try:
                 played.open()
                 loop = Loop(self.model, self._config(), delegation, ledger=self._ledger, clock=time.perf_counter)
-                self._drive = drive = Drive(
+                drive = Drive(
                     loop,
                     played,
                     VirtualPacer(),
@@ -240,6 +236,7 @@ class Session:
                     limit_s=seconds,
                     tail_s=tail_s,
                 )
+                self._tally.begin(drive, delegation)
                 self._enter(State.LIVE, "")
                 while not drive.ended:
                     moment = drive.step()
@@ -255,7 +252,7 @@ class Session:
                 raise ModelError(self.reason) from error
             finally:
                 played.close()
-                self._add_up(delegation)
+                self._tally.end()
                 if self._state is State.LIVE:
                     self._enter(before, "")
             return self.timeline
@@ -289,27 +286,7 @@ class Session:
 
     def stats(self) -> dict[str, Any]:
         """What was done, missed and dropped so far, as plain numbers and strings."""
-        drive, loop = self._drive, self._loop
-        counts = dict(self._totals)
-        live = self._running
-        if live and drive is not None:
-            for name, number in drive.counts.items():
-                counts[name] = counts.get(name, 0) + number
-        for name, number in self._inbox.counts.items():
-            counts[name] = counts.get(name, 0) + number
-        counts_of_source = getattr(self.source, "counts", None)
-        for name, number in (counts_of_source if isinstance(counts_of_source, Mapping) else {}).items():
-            counts[name] = counts.get(name, 0) + number
-        tasks = dict.fromkeys(("asked", "done", "failed", "refused", "stale"), 0)
-        for name in tasks:
-            tasks[name] = counts.pop(f"tasks_{name}", 0)
-        delegation = loop.delegation if loop is not None and live else None
-        for name in tasks if delegation is not None else ():
-            tasks[name] += delegation.counts[name] if delegation is not None else 0
-        samples, taken = self._ledger.counts(), sorted(self._compute_ms)
-        zero = dict.fromkeys(
-            ("missed_deadlines", "dropped_audio_ticks", "dropped_frames", "gaps", "stalls", "sink_errors"), 0
-        )
+        samples, rate = self._ledger.counts(), self._ledger.output_rate
         return {
             "state": str(self.state),
             "reason": self.reason,
@@ -317,18 +294,11 @@ class Session:
             "ticks": len(self.timeline),
             "seconds": round(self.timeline.duration_s, 1),
             "epoch": self.epoch,
-            "compute_ms_p50": taken[len(taken) // 2] if taken else 0.0,
-            "compute_ms_p99": taken[min(len(taken) - 1, len(taken) * 99 // 100)] if taken else 0.0,
-            **zero,
-            **counts,
-            "stale_results": tasks["stale"],
-            "tasks": tasks,
             "surfaces": len(self.surfaces),
-            "dropped_surfaces": self._dropped_surfaces,
-            "callback_errors": self._callback_errors,
-            "generated_s": round(samples.generated / self._ledger.output_rate, 1),
-            "sent_s": round(samples.sent / self._ledger.output_rate, 1),
-            "played_s": round(samples.played / self._ledger.output_rate, 1),
+            "generated_s": round(samples.generated / rate, 1),
+            "sent_s": round(samples.sent / rate, 1),
+            "played_s": round(samples.played / rate, 1),
+            **self._tally.read(self._inbox, self.source),
         }
 
     def __repr__(self) -> str:
@@ -364,7 +334,7 @@ class Session:
         try:
             callback(*values)
         except Exception:
-            self._callback_errors += 1  # somebody's display broke; the conversation goes on
+            self._tally.callback_errors += 1  # somebody's display broke; the conversation goes on
 
     def _failure(self, error: BaseException) -> str:
         return (
@@ -372,12 +342,12 @@ class Session:
         )
 
     def _notice(self, moment: Moment) -> None:
-        self._compute_ms.append(moment.compute_ms)
+        self._tally.note(moment)
         for surface in surfaces_of(moment):
             self.surfaces.append(surface)
             if len(self.surfaces) > MAX_SURFACES:
                 self.surfaces.pop(0)
-                self._dropped_surfaces += 1
+                self._tally.dropped_surfaces += 1
             for callback in self._on_surface:
                 self._tell(callback, surface)
 
@@ -415,19 +385,10 @@ class Session:
         if self.sink is not None:
             self._tell(self.sink.flush, epoch)
         with self._lock:
-            self._add_up(delegation)
+            self._tally.end()
             self._running = False
             self._enter(State.STOPPED, reason or ("" if ended else "Delegated work did not stop when told to."))
             switch.release()
-
-    def _add_up(self, delegation: Delegation) -> None:
-        """Moves the counts of a drive that is over into the totals."""
-        drive = self._drive
-        for name, number in drive.counts.items() if drive is not None else ():
-            self._totals[name] = self._totals.get(name, 0) + number
-        for name, number in delegation.counts.items():
-            self._totals[f"tasks_{name}"] = self._totals.get(f"tasks_{name}", 0) + number
-        self._drive = None
 
 
 def _seated(model: str | InteractionModel[Any]) -> InteractionModel[Any]:

@@ -81,7 +81,7 @@ def tool(
 def _make(function: Callable[..., Any], tier: Tier | str, name: str | None) -> Tool:
     if isinstance(function, Tool):
         raise ToolError(f"{function.name} is a tool already")
-    called: str = name or getattr(function, "__name__", "")
+    called = str(name or getattr(function, "__name__", ""))
     if not called.isidentifier():
         raise ToolError(f"a tool cannot be named {called!r}; give it a name: @tool(name='...')")
     try:
