@@ -144,6 +144,18 @@ class BrowserSource:
         """True once closed: a browser can always come back."""
         return self._closed
 
+    @property
+    def lost_ticks(self) -> int:
+        """Ticks of sound that never arrived or came too fast to be taken."""
+        return self.counts["dropped_audio_ticks"] + self.counts["missing_audio_ticks"]
+
+    def take_texts(self) -> list[str]:
+        """Texts that wait, taken out: for a session that plays something else instead."""
+        with self._fresh:
+            texts = list(self._texts)
+            self._texts.clear()
+            return texts
+
     def open(self) -> None:
         """Take part in a session; sound from before is forgotten, text is not."""
         with self._fresh:

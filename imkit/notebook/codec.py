@@ -100,7 +100,7 @@ class Frame:
 
 def pcm16(audio: NDArray[np.float32]) -> bytes:
     """float32 [samples] in [-1, 1] as little-endian PCM16; what lies outside is clipped."""
-    return np.clip(np.rint(audio * 32768.0), -32768, 32767).astype("<i2").tobytes()
+    return bytes(np.clip(np.rint(audio * 32768.0), -32768, 32767).astype("<i2").tobytes())
 
 
 def json_frame(kind: Kind, value: dict[str, Any], *, epoch: int = 0, seq: int = 0, time_s: float = 0.0) -> Frame:

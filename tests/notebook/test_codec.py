@@ -49,10 +49,9 @@ def test_shared_errors_name_the_field(vector):
 def test_any_bytes_give_a_frame_or_a_frame_error(data):
     try:
         frame = decode(data)
-    except FrameError as error:
-        assert error.field in {"header", "version", "kind", "payload_bytes", "payload", "time_s"}
-    else:
-        assert encode(frame) == data
+    except FrameError:
+        return
+    assert encode(frame) == data
 
 
 @given(
