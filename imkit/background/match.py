@@ -33,7 +33,8 @@ def mentions(text: str, names: Iterable[str], skip: frozenset[str] = frozenset()
     """The names that the text mentions, in the order they stand in it; no two share a word.
 
     Names are compared as small words, spoken or spelled: "max temp", "maxtemp" and "max_temp" mean the same. Longer and
-    surer matches win. Words in ``skip`` match only a name that is spelled exactly so, and short words only exactly.
+    surer matches win. Words in ``skip`` match only a name that is spelled exactly so, and words of up to three
+    letters only exactly or in the plural.
     """
     said = words_of(text)
     found: list[Mention] = []
@@ -63,9 +64,9 @@ def mentions(text: str, names: Iterable[str], skip: frozenset[str] = frozenset()
 def _likeness(said: str, wanted: str) -> float:
     if said == wanted:
         return 1.0
+    if min(len(said), len(wanted)) >= SHORT and (said.removesuffix("s") == wanted or wanted.removesuffix("s") == said):
+        return 0.97
     if min(len(said), len(wanted)) <= SHORT:
         return 0.0
-    if said in (f"{wanted}s", f"{wanted}es") or wanted in (f"{said}s", f"{said}es"):
-        return 0.97
     matcher = SequenceMatcher(None, said, wanted, autojunk=False)
     return matcher.ratio() if matcher.quick_ratio() >= CLOSE_ENOUGH else 0.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import Any
 
 from imkit.background import Answer, BackgroundModel, Cancelled, Desk, Task
-from imkit.stream import TICK_S, Act, Call, Event, Moment, Percept, Provenance, Utterance
+from imkit.stream import TICK_S, Act, Call, Event, Moment, Percept, Provenance, Utterance, Word, utterances
 from imkit.surfaces import Surface
 from imkit.tools import Toolbox, ToolRefused
 
@@ -47,7 +47,8 @@ class Delegation:
         self._futures: set[Future[None]] = set()
         self._ready: deque[tuple[int, _Job | None, Event]] = deque()  # (due tick, job that it ends, event)
         self._versions: Counter[str] = Counter()
-        self._conversation: deque[Utterance] = deque(maxlen=MAX_CONVERSATION)
+        self._heard: deque[Word] = deque(maxlen=MAX_CONVERSATION)
+        self._typed_lines: deque[Utterance] = deque(maxlen=MAX_CONVERSATION)
         self._typed: tuple[int, str] = (-TYPED_FRESH_TICKS, "")
         self.counts: Counter[str] = Counter()
         """asked, done, failed, refused, stale: what became of the calls."""
@@ -75,17 +76,19 @@ class Delegation:
         return tuple(events)
 
     def note(self, percept: Percept, act: Act) -> None:
-        """Listens to the conversation, so that a task can be handed all of it."""
+        """Listens to the user, so that a task can be handed the conversation."""
         typed = percept.text.strip()
         if typed:
             self._typed = (percept.index, typed)
             at_s = percept.index * TICK_S
-            self._conversation.append(Utterance("typed", typed[:2000], at_s, at_s + TICK_S))
-        self._conversation.extend(Utterance("user", word.text, word.start_s, word.end_s) for word in act.heard)
-        self._conversation.extend(Utterance("model", word.text, word.start_s, word.end_s) for word in act.words)
+            self._typed_lines.append(Utterance("typed", typed[:2000], at_s, at_s + TICK_S))
+        self._heard.extend(act.heard)
 
-    def submit(self, call: Call) -> None:
-        """Takes a call. Returns at once; whatever comes of it, a refusal too, is an event of a later tick."""
+    def submit(self, call: Call, said: Iterable[Word] = ()) -> None:
+        """Takes a call. Returns at once; whatever comes of it, a refusal too, is an event of a later tick.
+
+        ``said`` are the model's own words that the person really heard.
+        """
         if call.kind == "cancel":
             self._cancel(call)
             return
@@ -112,7 +115,7 @@ class Delegation:
             tick=call.tick,
             epoch=call.epoch,
             version=version,
-            conversation=tuple(self._conversation),
+            conversation=self._conversation(said),
         )
         if self._executor is None:
             self._work(job, task)
@@ -137,6 +140,11 @@ class Delegation:
         return not wait(futures, timeout=grace_s).not_done
 
     # --- inside
+
+    def _conversation(self, said: Iterable[Word]) -> tuple[Utterance, ...]:
+        own = list(said)[-MAX_CONVERSATION:]
+        lines = [*utterances("user", self._heard), *utterances("model", own), *self._typed_lines]
+        return tuple(sorted(lines, key=lambda line: (line.start_s, line.end_s))[-MAX_CONVERSATION:])
 
     def _refusal(self, call: Call) -> str:
         if call.id in self._jobs:

@@ -71,7 +71,7 @@ class Loop:
         if self.delegation is not None:
             self.delegation.note(percept, act)
             for call in act.calls:
-                self.delegation.submit(call)
+                self.delegation.submit(call, self.ledger.heard_words())
         return Moment(percept, act, epoch, round(compute_s * 1000, 3), compute_s > TICK_S)
 
     def _check(self, act: Act, percept: Percept) -> None:

@@ -325,6 +325,8 @@ class Session:
             )
 
     def _enter(self, state: State, reason: str) -> None:
+        if self._state is State.CLOSED:  # closed from the loop's own thread, which still winds up
+            return
         changed = state is not self._state or reason != self.reason
         self._state, self.reason = state, reason
         for callback in self._on_state if changed else ():

@@ -6,7 +6,7 @@ from .ledger import Counts, Ledger
 from .moment import Act, Call, Event, Floor, Percept, Provenance, Word
 from .plain import plain
 from .tick import INPUT_RATE, INPUT_SAMPLES, TICK_S, TICKS_PER_S, heard_from_s, samples_per_tick, tick_of
-from .timeline import Moment, Timeline, Utterance, level_db
+from .timeline import Moment, Timeline, Utterance, level_db, utterances
 
 __all__ = [
     "INPUT_RATE",
@@ -38,4 +38,5 @@ __all__ = [
     "plain",
     "samples_per_tick",
     "tick_of",
+    "utterances",
 ]

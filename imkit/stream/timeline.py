@@ -7,7 +7,7 @@ import math
 import operator
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -271,7 +271,7 @@ class Timeline:
 
     def transcript(self) -> list[Utterance]:
         """Both sides as utterances in order of their start; pauses longer than 1.2 s divide them."""
-        lines = _utterances("user", self.heard()) + _utterances("model", self.words())
+        lines = utterances("user", self.heard()) + utterances("model", self.words())
         lines += [
             Utterance("typed", m.percept.text, m.start_s, m.start_s + TICK_S) for m in self if m.percept.text.strip()
         ]
@@ -375,7 +375,8 @@ def _first_at(moments: list[Moment], index: int) -> int:
     return low
 
 
-def _utterances(who: Literal["user", "model"], words: list[Word]) -> list[Utterance]:
+def utterances(who: Literal["user", "model"], words: Iterable[Word]) -> list[Utterance]:
+    """Words in order as utterances: a pause longer than 1.2 s begins a new one."""
     lines: list[Utterance] = []
     for word in words:
         if lines and word.start_s - lines[-1].end_s <= UTTERANCE_GAP_S:

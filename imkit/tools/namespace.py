@@ -29,7 +29,10 @@ class Namespace(Mapping[str, Any]):
         return {name: value for name, value in everything.items() if _is_data(name, value)}
 
     def __getitem__(self, name: str) -> Any:
-        return self._visible()[name]
+        value = self._read()[name]
+        if not _is_data(name, value):
+            raise KeyError(name)
+        return value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._visible())

@@ -185,13 +185,14 @@ def test_progress_is_bounded(inline: Delegation) -> None:
 def test_the_package_is_the_whole_conversation(inline: Delegation) -> None:
     silence = Act(0, Percept(0).audio)
     inline.note(Percept(0, text="plot maxTemp_2"), silence)
-    inline.note(Percept(1), Act(1, silence.audio, words=(Word("sure", 0.4, 0.6),), heard=(Word("please", 0.2, 0.4),)))
-    inline.submit(delegate("a", tick=1, request="plot"))
+    heard = (Word("please", 0.2, 0.4), Word("do", 0.4, 0.5))
+    inline.note(Percept(1), Act(1, silence.audio, words=(Word("never heard", 0.4, 0.6),), heard=heard))
+    inline.submit(delegate("a", tick=1, request="plot"), [Word("sure", 0.4, 0.6)])
     (task,) = inline.background.tasks  # type: ignore[attr-defined]
     assert task.typed == "plot maxTemp_2"
     assert [(line.who, line.text) for line in task.conversation] == [
         ("typed", "plot maxTemp_2"),
-        ("user", "please"),
+        ("user", "please do"),
         ("model", "sure"),
     ]
 

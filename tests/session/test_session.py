@@ -384,3 +384,46 @@ def test_a_callback_that_breaks_is_counted() -> None:
         s.run(Talk(10, {0: "list"}))
         assert s.stats()["callback_errors"] == 1
         assert len(s.surfaces) == 1
+
+
+def test_a_session_may_be_closed_from_its_own_thread() -> None:
+    s, closed = session(), threading.Event()
+
+    class Closing(Watch):
+        def put(self, moment: Moment) -> None:
+            s.close()
+            closed.set()
+
+    s.sink = Closing()
+    s.start()
+    thread = s._thread
+    assert thread is not None
+    assert closed.wait(WAIT_S)
+    thread.join(WAIT_S)
+    assert s.state is State.CLOSED
+    assert imkit_threads() == []
+
+
+def test_a_task_is_told_only_what_the_person_heard() -> None:
+    tasks: list[Task] = []
+
+    class Keeps:
+        def answer(self, task: Task, desk: Desk) -> Answer:
+            tasks.append(task)
+            return Answer("ok")
+
+    class Deaf(Watch):
+        reports_played = True
+
+        def put(self, moment: Moment) -> None:
+            if moment.index == 2:
+                s.played(0, 6400)  # the first two ticks of sound, and no more
+
+    with session(background=Keeps(), sink=Deaf()) as s:
+        s.run(Talk(10, {0: "a b c d", 5: "list"}, loud=(3,)))
+    assert [(line.who, line.text) for line in tasks[0].conversation] == [
+        ("typed", "a b c d"),
+        ("model", "a b"),
+        ("user", "loud"),
+        ("typed", "list"),
+    ]
