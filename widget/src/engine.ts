@@ -3,9 +3,10 @@
 import type { AnyModel } from "@anywidget/types";
 import { type Frame, type FrameFields, type Json, Kind } from "./codec";
 import { pcmOf, TICK_S } from "./pcm";
+import { Devices } from "./devices";
 import { AudioGraph } from "./graph";
 import { type LaneName, socketUrls } from "./lanes";
-import { knownPermission, type MediaKind, mediaExists, openTracks, type Permission, Stills, tracksOfWidget } from "./media";
+import { type MediaKind, mediaExists } from "./media";
 import type { CaptureTick, PlaybackReport } from "./ports";
 import { listOf, momentOf, Recent, textOr } from "./protocol";
 import type { RelayEvent } from "./relay";
@@ -25,13 +26,6 @@ const LEASE_SETTLED_TICKS = 10;
 export type EngineModel = AnyModel<{ session_id: string; media: string | null; output_rate: number }>;
 export type Change = "state" | "tick" | "words";
 
-export interface Device {
-  wanted: boolean;
-  track: MediaStreamTrack | null;
-  permission: Permission;
-  deviceId: string;
-}
-
 const pageSession = crypto.randomUUID?.() ?? Math.random().toString(36).slice(2);
 
 export class Engine {
@@ -39,10 +33,7 @@ export class Engine {
   readonly recent = new Recent();
   readonly transcript = new Transcript();
   readonly tap = new Tap();
-  readonly devices: Record<MediaKind, Device> = {
-    microphone: { wanted: true, track: null, permission: "prompt", deviceId: "" },
-    camera: { wanted: true, track: null, permission: "prompt", deviceId: "" },
-  };
+  readonly devices: Devices;
   link: "connecting" | "connected" | "lost" = "connecting";
   session = { state: "idle", reason: "", model: "", id: "" };
   lane: LaneName = "comm";
@@ -69,7 +60,6 @@ export class Engine {
   private readonly relay: RelayHost;
   private readonly listeners = new Set<(change: Change) => void>();
   private graph: AudioGraph | null = null;
-  private stills: Stills | null = null;
   private helloWaitMs = HELLO_FIRST_MS;
   private helloTimer: ReturnType<typeof setTimeout> | undefined;
   private demoTimer: ReturnType<typeof setTimeout> | undefined;
@@ -80,16 +70,19 @@ export class Engine {
   private disposed = false;
 
   constructor(private readonly model: EngineModel) {
+    this.devices = new Devices(model, () => this.onDevices(), (error) => this.fault("media", error));
     this.relay = startRelay((event) => this.onRelay(event));
     model.on("msg:custom", this.onMessage);
     model.on("comm:close", this.onCommClosed);
     this.hello();
-    for (const kind of ["microphone", "camera"] as const) void this.lookUp(kind);
-    navigator.mediaDevices?.addEventListener?.("devicechange", this.onDevices);
   }
 
   get insecure(): boolean {
     return !mediaExists();
+  }
+
+  get canSound(): boolean {
+    return window.isSecureContext && typeof AudioWorkletNode !== "undefined";
   }
 
   get mine(): boolean {
@@ -125,43 +118,51 @@ export class Engine {
     this.starting = true;
     this.error = "";
     const run = ++this.startCount;
-    if (!media) this.devices.microphone.wanted = this.devices.camera.wanted = false;
+    if (!media) this.devices.wantNothing();
     this.control({ type: "lease", take: true });
     this.leaseHolder = this.viewId;
     this.changed();
     try {
-      if (typeof AudioContext === "undefined" || !window.isSecureContext) {
-        throw new Error("this page may not use sound: open it over https, or from localhost through an ssh tunnel");
-      }
+      if (!this.canSound) return this.startSilent();
       const context = new AudioContext({ latencyHint: "interactive" });
       context.onstatechange = () => this.changed();
       void context.resume();
-      const [opened] = await Promise.all([AudioGraph.open(context, this.model.get("output_rate") || 16000), this.openMedia()]);
+      const [opened] = await Promise.all([AudioGraph.open(context, this.model.get("output_rate") || 16000), this.devices.open(MEDIA_PATIENCE_MS)]);
       if (run !== this.startCount || this.disposed) {
         await opened.graph.close();
-        return this.releaseTracks();
+        return this.devices.release();
       }
       this.graph = opened.graph;
       this.relay.post({ type: "ports", capture: opened.capture, playback: opened.playback }, [opened.capture, opened.playback]);
-      this.relay.post({ type: "live", on: true });
-      this.capturedTicks = 0;
-      this.report = null;
-      this.heardS = 0;
-      this.lastFrameMs = this.lastMomentMs = performance.now();
       this.tap.reset(context, this.graph.analyser);
-      this.plugTracks();
+      this.graph.setMicrophone(this.devices.microphone.track);
       this.graph.setDucked(this.speakers);
-      this.running = true;
-      this.control({ type: "start", constraints: this.granted(), output_latency_s: (context.baseLatency || 0) + (context.outputLatency || 0) });
-      this.sayDevices();
+      this.goLive((context.baseLatency || 0) + (context.outputLatency || 0));
       this.graph.run();
     } catch (error) {
       this.fault("start", error);
-      this.releaseTracks();
+      this.devices.release();
     } finally {
       this.starting = false;
       this.changed();
     }
+  }
+
+  /** Where the page may not use sound, a timer is the clock: typing and reading still work. */
+  private startSilent(): void {
+    this.goLive(0);
+    this.relay.post({ type: "clock" });
+  }
+
+  private goLive(outputLatencyS: number): void {
+    this.relay.post({ type: "live", on: true });
+    this.capturedTicks = 0;
+    this.report = null;
+    this.heardS = 0;
+    this.lastFrameMs = this.lastMomentMs = performance.now();
+    this.running = true;
+    this.control({ type: "start", constraints: this.devices.granted(), output_latency_s: outputLatencyS });
+    this.sayDevices();
   }
 
   stop(): void {
@@ -177,22 +178,10 @@ export class Engine {
     this.changed();
   }
 
-  /** Switches a device off (its track is stopped, the light goes out) or on again (asked for anew). */
+  /** Switches a device off (its track is stopped, its light goes out) or on again (asked for anew). */
   async setDevice(kind: MediaKind, wanted: boolean, deviceId = this.devices[kind].deviceId): Promise<void> {
-    const device = this.devices[kind];
-    const anew = deviceId !== device.deviceId;
-    device.wanted = wanted;
-    device.deviceId = deviceId;
-    if (!wanted || anew) this.release(kind);
-    this.changed();
-    if (!this.running) return;
-    if (wanted && !device.track) {
-      await this.openMedia([kind]);
-      if (!this.running || !device.wanted) this.release(kind);
-    }
-    this.plugTracks();
-    this.sayDevices();
-    this.changed();
+    this.devices.want(kind, wanted, deviceId);
+    if (this.running) await this.devices.open(MEDIA_PATIENCE_MS);
   }
 
   setSpeakers(on: boolean): void {
@@ -246,7 +235,7 @@ export class Engine {
     clearTimeout(this.helloTimer);
     clearTimeout(this.demoTimer);
     clearTimeout(this.stopTimer);
-    navigator.mediaDevices?.removeEventListener?.("devicechange", this.onDevices);
+    this.devices.close();
     this.model.off("msg:custom", this.onMessage);
     this.model.off("comm:close", this.onCommClosed);
     this.relay.close();
@@ -288,8 +277,6 @@ export class Engine {
   };
 
   private onCommClosed = (): void => this.lost("the kernel closed this widget");
-
-  private onDevices = (): void => this.changed();
 
   private onRelay(event: RelayEvent): void {
     if (this.disposed && event.type !== "comm") return;
@@ -343,14 +330,14 @@ export class Engine {
     this.capturedTicks = tick.seq + 1;
     this.levelDb = tick.levelDb;
     this.tap.captured(tick);
-    if (this.stills && grabFrame) void this.sendStill(this.stills, this.capturedTicks * TICK_S);
+    if (grabFrame) void this.sendStill(this.capturedTicks * TICK_S);
     this.changed("tick");
   }
 
-  private async sendStill(stills: Stills, timeS: number): Promise<void> {
+  private async sendStill(timeS: number): Promise<void> {
     try {
-      const jpeg = await stills.grab();
-      if (jpeg && this.stills === stills) this.send({ kind: Kind.Frame, seq: this.framesSent++, timeS, payload: jpeg });
+      const jpeg = await this.devices.still();
+      if (jpeg && this.running) this.send({ kind: Kind.Frame, seq: this.framesSent++, timeS, payload: jpeg });
     } catch (error) {
       this.fault("camera", error);
     }
@@ -453,84 +440,19 @@ export class Engine {
     this.changed();
   }
 
-  /** Opens what is wanted; does not keep the session waiting for a person who has not answered the prompt yet. */
-  private async openMedia(kinds: MediaKind[] = ["microphone", "camera"]): Promise<void> {
-    const run = this.startCount;
-    const reference = this.model.get("media");
-    const wanted = kinds.filter((kind) => this.devices[kind].wanted && !this.devices[kind].track);
-    if (wanted.length === 0) return;
-    const opening = (async () => {
-      const opened = reference
-        ? await this.fromWidget(reference)
-        : await openTracks(Object.fromEntries(wanted.map((kind) => [kind, this.devices[kind].deviceId])));
-      for (const kind of ["microphone", "camera"] as const) {
-        const got = opened[kind];
-        if (!got) continue;
-        const device = this.devices[kind];
-        device.permission = got.permission;
-        const welcome = device.wanted && !device.track && run === this.startCount && wanted.includes(kind);
-        if (got.track && welcome) {
-          device.track = got.track;
-          got.track.onended = () => this.onTrackEnded(kind);
-        } else {
-          got.track?.stop();
-        }
-      }
-      if (this.running) {
-        this.plugTracks();
-        this.sayDevices();
-      }
-      this.changed();
-    })();
-    const patience = new Promise<void>((done) => setTimeout(done, MEDIA_PATIENCE_MS));
-    await Promise.race([opening.catch((error) => this.fault("media", error)), patience]);
-  }
-
-  private async fromWidget(reference: string): Promise<Awaited<ReturnType<typeof openTracks>>> {
-    const stream = await tracksOfWidget(this.model.widget_manager, reference);
-    const of = (track: MediaStreamTrack | undefined) => ({ track: track ?? null, permission: track ? ("granted" as const) : ("missing" as const) });
-    return { microphone: of(stream.getAudioTracks()[0]), camera: of(stream.getVideoTracks()[0]) };
-  }
-
-  private onTrackEnded(kind: MediaKind): void {
-    this.release(kind);
-    this.devices[kind].permission = "missing";
-    this.plugTracks();
-    this.sayDevices();
+  /** What is on changed, perhaps long after it was asked for. */
+  private onDevices(): void {
+    if (this.running) {
+      this.graph?.setMicrophone(this.devices.microphone.track);
+      this.sayDevices();
+    }
     this.changed();
-  }
-
-  private plugTracks(): void {
-    this.graph?.setMicrophone(this.devices.microphone.track);
-    const camera = this.devices.camera.track;
-    if (this.stills?.track === camera) return;
-    this.stills?.close();
-    this.stills = camera && this.graph ? new Stills(camera) : null;
   }
 
   private sayDevices(): void {
     const { microphone, camera } = this.devices;
     this.control({ type: "mute", microphone: !microphone.track, camera: !camera.track });
     this.control({ type: "permissions", microphone: microphone.permission, camera: camera.permission });
-  }
-
-  private granted(): Json {
-    const { echoCancellation, noiseSuppression, autoGainControl, sampleRate } = this.devices.microphone.track?.getSettings() ?? {};
-    const { width, height, frameRate } = this.devices.camera.track?.getSettings() ?? {};
-    return { echoCancellation, noiseSuppression, autoGainControl, sampleRate, width, height, frameRate };
-  }
-
-  private release(kind: MediaKind): void {
-    const device = this.devices[kind];
-    if (!device.track) return;
-    device.track.onended = null;
-    device.track.stop();
-    device.track = null;
-  }
-
-  private releaseTracks(): void {
-    this.release("microphone");
-    this.release("camera");
   }
 
   private async halt(): Promise<void> {
@@ -540,9 +462,7 @@ export class Engine {
     this.demo = "idle";
     this.levelDb = -100;
     clearTimeout(this.demoTimer);
-    this.stills?.close();
-    this.stills = null;
-    this.releaseTracks();
+    this.devices.release();
     this.tap.reset(null, null);
     this.relay.post({ type: "live", on: false });
     this.relay.post({ type: "unplug" });
@@ -567,12 +487,6 @@ export class Engine {
     this.stopTimer = setTimeout(() => {
       if (this.running && run === this.startCount && this.session.state === "stopped") void this.halt();
     }, STOPPED_SURELY_MS);
-  }
-
-  private async lookUp(kind: MediaKind): Promise<void> {
-    const permission = await knownPermission(kind);
-    if (this.devices[kind].permission === "prompt") this.devices[kind].permission = permission;
-    this.changed();
   }
 
   private fault(where: string, error: unknown): void {

@@ -97,7 +97,7 @@ export class Stills {
   private readonly canvas = document.createElement("canvas");
   private busy = false;
 
-  constructor(readonly track: MediaStreamTrack) {
+  constructor(track: MediaStreamTrack) {
     this.video.muted = true;
     this.video.playsInline = true;
     this.video.srcObject = new MediaStream([track]);

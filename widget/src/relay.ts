@@ -2,11 +2,12 @@
 // where no worker can be had.
 
 import { decodeFrame, encodeFrame, type Frame, FLAG_GAP, FLAG_MICROPHONE_OFF, type FrameFields, type Json, Kind } from "./codec";
-import { TICK_S } from "./pcm";
+import { INPUT_SAMPLES, TICK_S } from "./pcm";
 import { type LaneName, Lanes, type LaneWorld } from "./lanes";
 import type { CaptureTick, PlaybackOrder, PlaybackReport } from "./ports";
 
 const SOCKET_PING_MS = 2_000;
+const CLOCK_MS = 50;
 const HEARTBEAT_MS = 30_000;
 const UNANSWERED_MS = 12_000;
 const VIDEO_HOLD_BYTES = 256 << 10;
@@ -20,6 +21,7 @@ export type RelayOrder =
   | { type: "ports"; capture: MessagePort; playback: MessagePort }
   | { type: "unplug" }
   | { type: "live"; on: boolean }
+  | { type: "clock" } // ticks of silence by the timer, on pages that may not use sound
   | { type: "close" };
 
 /** Relay -> page. */
@@ -53,6 +55,7 @@ export class Relay {
   private nextPing: number;
   private waiting = new Map<number, number>(); // ping number -> when it was sent
   private lastCommPingMs = 0;
+  private clock: unknown = null;
 
   constructor(
     private readonly world: RelayWorld,
@@ -81,6 +84,8 @@ export class Relay {
         return this.plug(order.capture, order.playback);
       case "unplug":
         return this.unplug();
+      case "clock":
+        return this.startClock();
       case "live":
         this.live = order.on;
         this.waiting.clear();
@@ -116,6 +121,26 @@ export class Relay {
     this.capture?.close();
     this.playback?.close();
     this.capture = this.playback = null;
+    this.world.clearInterval(this.clock);
+  }
+
+  private startClock(): void {
+    this.unplug();
+    this.ack = -1;
+    let seq = 0;
+    let startMs = this.world.nowMs();
+    this.clock = this.world.setInterval(() => {
+      const due = Math.floor((this.world.nowMs() - startMs) / (1000 * TICK_S)) - seq;
+      if (due > AHEAD_TICKS) {
+        startMs += due * 1000 * TICK_S; // the machine slept
+        this.gap = true;
+        return;
+      }
+      for (let n = 0; n < due; n++) {
+        const pcm = new ArrayBuffer(2 * INPUT_SAMPLES);
+        this.onTick({ pcm, seq: seq++, off: true, levelDb: -100, blocks: [], contextTimeS: 0 });
+      }
+    }, CLOCK_MS);
   }
 
   private onTick({ pcm, ...tick }: CaptureTick): void {

@@ -79,7 +79,7 @@ export function hint(f: StatusFacts): string {
   if (f.insecure) {
     return (
       "Microphone and camera need a secure page, and this one is plain http from another machine. " +
-      "Open the notebook over https, or through a tunnel: ssh -L 8888:localhost:8888 the-machine, then http://localhost:8888."
+      "Open the notebook over https, or through a tunnel: ssh -L 8888:localhost:8888 the-machine, then http://localhost:8888. Until then you can type and read."
     );
   }
   const refused = (["microphone", "camera"] as const).filter((kind) => f[kind].wanted && !f[kind].on && f[kind].permission === "denied");

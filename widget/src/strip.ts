@@ -202,16 +202,20 @@ function pieces(
   measure: (text: string) => number,
 ): void {
   const y = laneTop(lane) + heightOf(lane) / 2 - (lane === "heard" || lane === "says" ? 1 : 0);
+  const marked = lane === "typed" || lane === "calls";
   let free = GUTTER;
   items.forEach((item, n) => {
-    const starts = xOf(item.startS / 0.2) + (lane === "typed" || lane === "calls" ? 7 : 0);
+    const starts = xOf(item.startS / 0.2) + (marked ? 7 : 0);
     const next = items[n + 1];
     const until = next ? Math.max(free, xOf(next.startS / 0.2) - TEXT_GAP) : width;
     const x = Math.max(free, starts);
     const w = measure(item.text);
     const label = { y, text: item.text, role: item.role ?? role };
-    if (until - x > 8) {
-      if (next || x + w <= until) labels.push({ ...label, x, align: "left", clipX: x, clipW: until - x });
+    if (marked && !next && x + w > until) {
+      const right = starts - 11; // left of its own mark
+      if (right - free > 8) labels.push({ ...label, x: right, align: "right", clipX: free, clipW: right - free });
+    } else if (until - x > 8) {
+      if (next || x + w <= until) labels.push({ ...label, text: fit(item.text, until - x, measure), x, align: "left", clipX: x, clipW: until - x });
       else {
         const from = Math.max(free, until - w - 4);
         labels.push({ ...label, x: until - 2, align: "right", clipX: from, clipW: until - from });
@@ -222,4 +226,11 @@ function pieces(
     }
     free = Math.max(free, Math.min(until, x + w) + (next ? TEXT_GAP : 0));
   });
+}
+
+function fit(text: string, width: number, measure: (text: string) => number): string {
+  if (measure(text) <= width) return text;
+  let end = text.length - 1;
+  while (end > 0 && measure(`${text.slice(0, end)}…`) > width) end--;
+  return end > 0 ? `${text.slice(0, end).trimEnd()}…` : "";
 }

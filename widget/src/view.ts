@@ -117,7 +117,7 @@ class View {
     const due = this.due;
     this.due = new Set();
     if (due.has("tick")) this.drawTick();
-    this.talk.draw(this.engine.transcript, this.engine.nowIndex * 0.2);
+    this.talk.draw(this.engine.transcript, this.engine.running ? this.engine.nowIndex * 0.2 : Infinity);
     if (due.has("state") || this.engine.silentKernel) this.drawState();
   }
 
@@ -174,12 +174,12 @@ class View {
       this.startButton.dataset.on = String(on);
       this.startButton.replaceChildren(icon(on ? "stop" : "play"), on ? "Stop" : "Start");
     }
-    this.startButton.disabled = e.link !== "connected" || e.insecure;
+    this.startButton.disabled = e.link !== "connected";
     this.startButton.hidden = !e.mine;
     this.takeButton.hidden = e.mine;
-    this.takeButton.disabled = e.link !== "connected" || e.insecure;
+    this.takeButton.disabled = e.link !== "connected";
     this.soundButton.hidden = !e.soundBlocked;
-    this.demoButton.disabled = e.link !== "connected" || !e.mine || e.insecure || e.demo === "asked";
+    this.demoButton.disabled = e.link !== "connected" || !e.mine || !e.canSound || e.demo === "asked";
     press(this.demoButton, e.demo !== "idle");
     setText(this.demoButton.lastElementChild!, e.demo === "playing" ? "Stop demo voice" : "Play demo voice");
     this.input.disabled = e.link !== "connected" || !e.mine;

@@ -77,6 +77,15 @@ describe("words", () => {
   });
 });
 
+it("a text too long for its place ends in an ellipsis; one at the right edge stands left of its mark", () => {
+  const layout = lay([{ i: 100, typed: "a rather long line of text" }, { i: 115, typed: "next" }, { i: 149, typed: "now" }]);
+  const labels = layout.labels.filter((label) => label.role === "typed");
+  expect(labels[0]!.text).toMatch(/^a rath.*…$/);
+  expect(6 * labels[0]!.text.length).toBeLessThanOrEqual(labels[0]!.clipW);
+  expect(labels[2]).toMatchObject({ text: "now", align: "right" });
+  expect(labels[2]!.x).toBeLessThan(GUTTER + 149 * 4);
+});
+
 it("odd moments do no harm", () => {
   const odd = momentOf({ i: "x", heard: [null, ["a"], [1, 2, 3], ["b", 2, 1]], calls: [null], events: "no", floor: "shout", level: NaN } as never);
   expect(odd).toMatchObject({ i: 0, floor: "listen", levelDb: -100, events: [] });
