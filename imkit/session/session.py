@@ -100,6 +100,7 @@ class Session:
         self._running = False
         self._ledger = Ledger(self.model.spec.output_rate)
         self._loop: Loop | None = None
+        self._top_epoch = 0
         self._inbox = Inbox()
         self._beat_s = 0.0
         self._tally = Tally()
@@ -120,6 +121,10 @@ class Session:
             executor = ThreadPoolExecutor(MAX_AT_ONCE, thread_name_prefix="imkit-work")
             delegation = Delegation(self.background, self.tools, executor)
             try:
+                if (
+                    self._ledger.epoch < self._top_epoch
+                ):  # after a run, which counts from 0: a listener knows higher ones
+                    self._ledger = Ledger(self.model.spec.output_rate, self._top_epoch + 1)
                 if self._loop is None:
                     self._loop = Loop(self.model, self._config(), ledger=self._ledger, clock=time.perf_counter)
                 self._loop.delegation = delegation
@@ -218,6 +223,7 @@ class Session:
                 raise SourceError(played, "keeps its own clock and cannot be played in virtual time;", "use start().")
             before = self._state
             self._loop = None
+            self._top_epoch = max(self._top_epoch, self.epoch)
             self._ledger = Ledger(self.model.spec.output_rate)
             self.timeline = Timeline(self.model.spec.output_rate)
             self._tally = Tally()

@@ -43,12 +43,12 @@ class Ledger:
     words are kept apart, older samples only in the total.
     """
 
-    def __init__(self, output_rate: int) -> None:
+    def __init__(self, output_rate: int, first_epoch: int = 0) -> None:
         self.output_rate = output_rate
         self._tick_samples = samples_per_tick(output_rate)
         self._lock = threading.Lock()
-        self._epoch = 0
-        self._counts: dict[int, Counts] = {0: Counts()}
+        self._epoch = first_epoch
+        self._counts: dict[int, Counts] = {first_epoch: Counts()}
         self._forgotten = Counts()
         self._words: deque[_SaidWord] = deque(maxlen=MAX_WORDS)
         self.refused_reports = 0
@@ -56,7 +56,7 @@ class Ledger:
 
     @property
     def epoch(self) -> int:
-        """The epoch that sound generated now belongs to, from 0."""
+        """The epoch that sound generated now belongs to."""
         return self._epoch
 
     def generated(self, act: Act) -> None:

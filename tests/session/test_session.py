@@ -73,7 +73,7 @@ def session(**more: Any) -> Session:
 
 
 def imkit_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("imkit")]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(("imkit-loop", "imkit-work"))]
 
 
 # --- virtual time
@@ -427,3 +427,18 @@ def test_a_task_is_told_only_what_the_person_heard() -> None:
         ("user", "loud"),
         ("typed", "list"),
     ]
+
+
+def test_epochs_of_live_sound_never_fall_back_after_a_run() -> None:
+    with session(sink=Watch()) as s:
+        for _ in range(3):
+            s.start()
+            s.stop()
+        live = s.epoch
+        s.run(Talk(3))
+        assert s.epoch == 0
+        sink = s.sink = Watch()
+        s.start()
+        sink.until(bool)
+        s.stop()
+        assert sink.moments[0].epoch > live
