@@ -77,8 +77,9 @@ widget-check: $(MODULES)
 bench: $(INSTALLED)
 	$(BIN)/imkit bench
 
+# Prints round trips, and the time from the end of a spoken question to the first sound in the browser.
 bench-browser: $(INSTALLED)
-	$(BIN)/python tests/browser/bench.py
+	$(PYTEST) -s -m browser tests/browser/test_talk_browser.py
 
 clean:
 	rm -rf .venv widget/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

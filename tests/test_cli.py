@@ -67,6 +67,39 @@ def test_seconds_cut_the_input(tmp_path, sound):
     assert json.loads((tmp_path / "out" / "session.json").read_text())["duration_s"] == pytest.approx(4.4)
 
 
+def test_video_brings_its_sound_unless_audio_is_given(tmp_path, sound):
+    import av
+
+    path = tmp_path / "v.mkv"
+    with av.open(str(path), "w") as container:
+        sight, hearing = container.add_stream("mpeg4", rate=5), container.add_stream("pcm_s16le", rate=16_000)
+        sight.width, sight.height, sight.pix_fmt, hearing.layout = 64, 48, "yuv420p", "mono"
+        for _ in range(5):
+            for packet in sight.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), "rgb24")):
+                container.mux(packet)
+        hum = np.full((1, 16_000), 3277, np.int16)
+        frame = av.AudioFrame.from_ndarray(hum, "s16", "mono")
+        frame.sample_rate = 16_000
+        for packet in [*sight.encode(None), *hearing.encode(frame), *hearing.encode(None)]:
+            container.mux(packet)
+    assert run("--video", path, "--out", tmp_path / "one", *MODEL) == 0
+    assert run("--video", path, "--audio", sound, "--out", tmp_path / "two", *MODEL) == 0
+    one, two = (soundfile.read(tmp_path / name / "user.wav")[0] for name in ("one", "two"))
+    np.testing.assert_allclose(one[100:15_900], 0.1, atol=1e-3)
+    assert abs(two[:16_000].mean()) < 0.01
+    for name in ("one", "two"):
+        assert json.loads((tmp_path / name / "session.json").read_text())["counts"]["frames"] == 5
+
+
+def test_train_is_handed_its_options(monkeypatch):
+    seen = []
+    module = type(sys)("imkit.training.train")
+    module.main = lambda options: seen.append(options) or 3
+    monkeypatch.setitem(sys.modules, "imkit.training.train", module)
+    assert main(["train", "recipe.toml", "--workers", "2"]) == 3
+    assert seen == [["recipe.toml", "--workers", "2"]]
+
+
 def test_a_full_folder_needs_force(tmp_path, sound, capsys):
     out = tmp_path / "out"
     assert run("--audio", sound, "--out", out, *MODEL) == 0

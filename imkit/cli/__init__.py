@@ -54,8 +54,7 @@ def _command(arguments: argparse.Namespace) -> int:
         return bench(arguments.model, arguments.minutes, arguments.only)
     from imkit.training.train import main as train
 
-    train([arguments.recipe, *arguments.options])
-    return 0
+    return train([arguments.recipe, *arguments.options])
 
 
 def _parser() -> argparse.ArgumentParser:
