@@ -64,7 +64,7 @@ class Session:
     namespace   the variables that tools may read; None is the notebook's, where there is one
 
     ``start`` and ``stop`` run it live in a thread of its own, ``run`` plays a source in virtual time. What runs live
-    goes on where it stopped: same timeline, same state of the model. Use it as a context manager, or call ``close``.
+    goes on where it stopped: same timeline, same state of the model; after a ``run`` it begins anew. Use it as a context manager, or call ``close``.
     """
 
     def __init__(
@@ -101,6 +101,7 @@ class Session:
         self._ledger = Ledger(self.model.spec.output_rate)
         self._loop: Loop | None = None
         self._top_epoch = 0
+        self._played = False
         self._inbox = Inbox()
         self._beat_s = 0.0
         self._tally = Tally()
@@ -121,10 +122,10 @@ class Session:
             executor = ThreadPoolExecutor(MAX_AT_ONCE, thread_name_prefix="imkit-work")
             delegation = Delegation(self.background, self.tools, executor)
             try:
-                if (
-                    self._ledger.epoch < self._top_epoch
-                ):  # after a run, which counts from 0: a listener knows higher ones
+                if self._played:  # a run has a clock and epochs of its own, and a listener knows higher ones
+                    self._played = False
                     self._ledger = Ledger(self.model.spec.output_rate, self._top_epoch + 1)
+                    self.timeline = Timeline(self.model.spec.output_rate)
                 if self._loop is None:
                     self._loop = Loop(self.model, self._config(), ledger=self._ledger, clock=time.perf_counter)
                 self._loop.delegation = delegation
@@ -223,7 +224,7 @@ class Session:
                 raise SourceError(played, "keeps its own clock and cannot be played in virtual time;", "use start().")
             before = self._state
             self._loop = None
-            self._top_epoch = max(self._top_epoch, self.epoch)
+            self._top_epoch, self._played = max(self._top_epoch, self.epoch), True
             self._ledger = Ledger(self.model.spec.output_rate)
             self.timeline = Timeline(self.model.spec.output_rate)
             self._tally = Tally()

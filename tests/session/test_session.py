@@ -442,3 +442,5 @@ def test_epochs_of_live_sound_never_fall_back_after_a_run() -> None:
         sink.until(bool)
         s.stop()
         assert sink.moments[0].epoch > live
+        assert s.timeline[0].index == 0
+        assert len(s.timeline) == len(sink.moments)
