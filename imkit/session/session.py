@@ -64,7 +64,8 @@ class Session:
     namespace   the variables that tools may read; None is the notebook's, where there is one
 
     ``start`` and ``stop`` run it live in a thread of its own, ``run`` plays a source in virtual time. What runs live
-    goes on where it stopped: same timeline, same state of the model; after a ``run`` it begins anew. Use it as a context manager, or call ``close``.
+    goes on where it stopped: same timeline, same state of the model; after a ``run`` it begins anew. Use it as
+    a context manager, or call ``close``.
     """
 
     def __init__(
