@@ -1,0 +1,83 @@
+"""The shape of a nano network, as it stands in ``models/<name>/config.json``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..stream import ModelError
+
+FLOORS = ("listen", "backchannel", "speak")
+PROVENANCES = ("heard", "typed", "background", "tool", "notebook", "ui", "file")
+AUDIO_TOKENS = 4
+WORD_SLOTS = 8
+# Order of the token slots inside one micro-turn: the frame, then words, then audio, then the act that sees them all.
+SLOT_FRAME, SLOT_WORD, SLOT_AUDIO, SLOT_ACT = 0, 1, 9, 15
+SLOTS_PER_TICK = 16
+
+
+@dataclass(frozen=True)
+class NanoConfig:
+    """Sizes and vocabulary.
+
+    vocabulary  tokens that are heard, read and said; the first is "nothing"
+    calls       what the model may ask for, the first is "nothing"
+    window      how many past tokens stay in reach, not counting pinned ones
+    pinned      how many word tokens beyond the window stay in reach
+    """
+
+    vocabulary: tuple[str, ...]
+    calls: tuple[str, ...]
+    width: int = 224
+    layers: int = 6
+    heads: int = 7
+    expansion: int = 4
+    window: int = 384
+    pinned: int = 64
+    mel_bins: int = 40
+    mel_levels: int = 16
+    mel_hop: int = 160
+    mel_window: int = 400
+    level_width: int = 4
+    frame_px: int = 120
+    patch_px: int = 40
+    patch_width: int = 96
+    clock_octaves: int = 10
+    output_rate: int = 16_000
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise ModelError(f"width={self.width} and heads={self.heads} give no even head size; choose others")
+        if 3200 % (AUDIO_TOKENS * self.mel_hop):
+            raise ModelError(f"mel_hop={self.mel_hop} does not divide a 50 ms token of 800 samples")
+
+    @property
+    def head_width(self) -> int:
+        """Numbers in one attention head."""
+        return self.width // self.heads
+
+    @property
+    def mel_frames(self) -> int:
+        """Mel frames in one micro-turn."""
+        return 3200 // self.mel_hop
+
+    @property
+    def audio_history(self) -> int:
+        """Samples before a micro-turn that its first mel frame reaches back to."""
+        return self.mel_window - self.mel_hop
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> NanoConfig:
+        """Read from JSON; an unknown or missing field is a ``ModelError`` that names it."""
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            data["vocabulary"] = tuple(data["vocabulary"])
+            data["calls"] = tuple(data["calls"])
+            return cls(**data)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{path}: not a nano configuration ({error})") from error

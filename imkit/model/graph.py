@@ -1,0 +1,112 @@
+"""One micro-turn as one pure function: everything between the microphone's samples and the logits, in one call.
+
+The same module runs eagerly (to be probed) and, exported once, as a single ONNX Runtime call that lets go of the GIL.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .config import AUDIO_TOKENS, PROVENANCES, SLOT_ACT, SLOT_AUDIO, SLOT_FRAME, SLOT_WORD, SLOTS_PER_TICK, WORD_SLOTS
+from .network import POSITIONS, Network
+
+INPUTS = (
+    "microphone",
+    "own",
+    "frame",
+    "words",
+    "provenance",
+    "done",
+    "tick",
+    "present",
+    "keys",
+    "values",
+    "cache_bias",
+)
+OUTPUTS = ("heard", "word", "floor", "call", "new_keys", "new_values")
+ROW_FRAME, ROW_WORD, ROW_AUDIO = 0, 1, 1 + WORD_SLOTS
+ROW_ACT = ROW_AUDIO + AUDIO_TOKENS
+ROWS = ROW_ACT + 1
+SLOT_OF_ROW = (
+    SLOT_FRAME,
+    *range(SLOT_WORD, SLOT_WORD + WORD_SLOTS),
+    *range(SLOT_AUDIO, SLOT_AUDIO + AUDIO_TOKENS),
+    SLOT_ACT,
+)
+
+
+class TickOutputs(NamedTuple):
+    """Logits of one micro-turn and what goes into the ring."""
+
+    heard: Tensor
+    word: Tensor
+    floor: Tensor
+    call: Tensor
+    new_keys: Tensor
+    new_values: Tensor
+
+
+class TickGraph(nn.Module):
+    """One micro-turn of the network. Shapes, with n tokens present and c places in the ring:
+
+    microphone, own  float32 [1, history + 3200], 16 kHz
+    frame            float32 [1, 3, px, px] in [0, 1]; anything where no frame came
+    words, provenance  int64 [8]
+    done             int64 [3]: word, floor and call of the micro-turn before
+    tick             int64 [1]
+    present          int64 [n], ascending rows that are tokens; the audio rows and the act row always are
+    keys, values     float32 [layer, c, head, head_width]; cache_bias float32 [c], 0 or -inf
+    gives            heard [4, vocabulary], word [vocabulary], floor [3], call [calls], new keys and values
+                     [layer, n, head, head_width]
+    """
+
+    slots: Tensor
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("slots", torch.tensor(SLOT_OF_ROW), persistent=False)
+
+    def forward(
+        self,
+        microphone: Tensor,
+        own: Tensor,
+        frame: Tensor,
+        words: Tensor,
+        provenance: Tensor,
+        done: Tensor,
+        tick: Tensor,
+        present: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        cache_bias: Tensor,
+    ) -> TickOutputs:
+        """One micro-turn; see the class."""
+        net = self.network
+        clock = net.clock_features(tick)  # [1, octaves * 2]
+        picture = net.patches(frame)
+        written = net.embed_words(words, provenance, clock.expand(WORD_SLOTS, -1))
+        audio = net.embed_audio(net.mel(microphone), net.mel(own))[0]
+        act = net.embed_act(done[0:1], done[1:2], done[2:3], clock)
+        x = torch.cat([picture, written, audio, act], 0)[present].unsqueeze(0)
+        positions = ((tick * SLOTS_PER_TICK) % POSITIONS + self.slots[present]).unsqueeze(0)
+        later = present.unsqueeze(0) > present.unsqueeze(1)
+        fresh = torch.zeros(later.shape, dtype=x.dtype).masked_fill(later, float("-inf"))
+        bias = torch.cat([cache_bias.unsqueeze(0).expand(fresh.shape[0], -1), fresh], 1)[None, None]
+        out, new_keys, new_values = net.decode(x, positions, bias, (keys.unsqueeze(1), values.unsqueeze(1)))
+        tail = out[0, -(AUDIO_TOKENS + 1) :]
+        spoken, acted = tail[:AUDIO_TOKENS], tail[AUDIO_TOKENS]
+        return TickOutputs(
+            net.heard_head(spoken),
+            net.word_head(acted),
+            net.floor_head(acted),
+            net.call_head(acted),
+            new_keys[:, 0],
+            new_values[:, 0],
+        )
+
+
+assert len(PROVENANCES) < 256 and ROWS == len(SLOT_OF_ROW)

@@ -1,0 +1,199 @@
+"""The network of nano: tokens of one micro-turn go through one causal decoder in one pass, every output is read in parallel.
+
+Tokens of a micro-turn, in this order: the newest camera frame (if one came), up to eight words (heard in the micro-turn
+before, typed, or told by an event), four audio tokens of 50 ms (the microphone and the model's own sound, summed), and
+one act token that carries what the model did last and the clock. What did not come is no token at all. Words heard are
+read from the audio tokens; floor, next word and call from the act token.
+
+Positions count ``16 * tick + slot``, so equal times are equal distances. Rotary frequencies are whole multiples of
+``2 pi / 65536``: distances are exact at any age of the stream.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import AUDIO_TOKENS, FLOORS, PROVENANCES, NanoConfig
+from .frontend import MelLevels
+
+POSITIONS = 65_536
+
+
+def rotary_steps(head_width: int) -> Tensor:
+    """Whole rotary frequencies in units of ``2 pi / POSITIONS`` [head_width / 2], int64, from fast to slow."""
+    fastest, slowest = POSITIONS / (2 * math.pi), 3.0
+    count = head_width // 2
+    steps = [round(fastest * (slowest / fastest) ** (i / (count - 1))) for i in range(count)]
+    return torch.tensor(steps, dtype=torch.int64)
+
+
+def rotary(positions: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosine and sine [..., head_width / 2] of integer positions [...]."""
+    turns = (positions.unsqueeze(-1) * steps) % POSITIONS
+    angle = turns.to(torch.float32) * (2 * math.pi / POSITIONS)
+    return torch.cos(angle), torch.sin(angle)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn pairs of x [batch, pos, head, width] by angles [batch, pos, width / 2]."""
+    a, b = x.chunk(2, dim=-1)
+    cos, sin = cos.unsqueeze(2), sin.unsqueeze(2)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+
+
+class RMSNorm(nn.Module):
+    """Root-mean-square norm over the last axis (Zhang & Sennrich 2019), spelled out so that it exports as plain operators."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [..., width] to unit mean square, scaled."""
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.weight
+
+
+class Block(nn.Module):
+    """One pre-norm decoder layer."""
+
+    def __init__(self, config: NanoConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.heads, self.head_width = config.heads, config.head_width
+        self.norm_attention = RMSNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.norm_mlp = RMSNorm(width)
+        self.up = nn.Linear(width, config.expansion * width, bias=False)
+        self.down = nn.Linear(config.expansion * width, width, bias=False)
+
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor, past: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """x [batch, pos, width], bias [batch or 1, 1, pos, past + pos] added to the scores; gives x and the new keys, values.
+
+        ``past`` are keys (already turned) and values [batch, past, head, head_width].
+        """
+        batch, length, width = x.shape
+        qkv = self.query_key_value(self.norm_attention(x)).view(batch, length, 3, self.heads, self.head_width)
+        query, key, value = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
+        query, key = rotate(query, cos, sin), rotate(key, cos, sin)
+        keys, values = key, value
+        if past is not None:
+            keys, values = torch.cat([past[0], key], 1), torch.cat([past[1], value], 1)
+        mixed = F.scaled_dot_product_attention(
+            query.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), attn_mask=bias
+        )
+        x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, width))
+        x = x + self.down(F.gelu(self.up(self.norm_mlp(x)), approximate="tanh"))
+        return x, key, value
+
+
+class Patches(nn.Module):
+    """A frame to one token: independent 40-pixel patches through an hMLP stem (Touvron et al. 2022, arXiv 2203.09795).
+
+    ``forward(frames [n, 3, 120, 120] in [0, 1]) -> [n, width]``. No patch sees its neighbour before they are joined.
+    """
+
+    def __init__(self, config: NanoConfig) -> None:
+        super().__init__()
+        wide = config.patch_width
+        count = (config.frame_px // config.patch_px) ** 2
+        self.stem = nn.ModuleList(
+            [
+                nn.Conv2d(3, wide // 4, 4, stride=4),
+                nn.Conv2d(wide // 4, wide // 2, 5, stride=5),
+                nn.Conv2d(wide // 2, wide, 2, stride=2),
+            ]
+        )
+        self.join = nn.Linear(count * wide, config.width)
+        self.mix = nn.Linear(config.width, config.width)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Frames to tokens; see the class."""
+        x = frames * 2 - 1
+        for layer in self.stem:
+            x = F.gelu(layer(x), approximate="tanh")
+        return torch.as_tensor(self.mix(F.gelu(self.join(x.flatten(1)), approximate="tanh")))
+
+
+class Network(nn.Module):
+    """Embeddings, decoder and heads. It keeps no state: the caller says what is in reach."""
+
+    rotary_steps: Tensor
+
+    def __init__(self, config: NanoConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, words = config.width, len(config.vocabulary)
+        self.mel = MelLevels(config)
+        token_levels = config.mel_frames // AUDIO_TOKENS * config.mel_bins * config.level_width
+        self.level = nn.Embedding(config.mel_levels, config.level_width)
+        self.own_level = nn.Embedding(config.mel_levels, config.level_width)
+        self.audio_in = nn.Linear(token_levels, width)
+        self.own_in = nn.Linear(token_levels, width, bias=False)
+        self.word = nn.Embedding(words, width)
+        self.provenance = nn.Embedding(len(PROVENANCES), width)
+        self.said = nn.Embedding(words, width)
+        self.floor = nn.Embedding(len(FLOORS), width)
+        self.call = nn.Embedding(len(config.calls), width)
+        self.clock = nn.Linear(2 * config.clock_octaves, width)
+        self.patches = Patches(config)
+        self.blocks = nn.ModuleList([Block(config) for _ in range(config.layers)])
+        self.norm = RMSNorm(width)
+        self.heard_head = nn.Linear(width, words)
+        self.word_head = nn.Linear(width, words)
+        self.floor_head = nn.Linear(width, len(FLOORS))
+        self.call_head = nn.Linear(width, len(config.calls))
+        self.register_buffer("rotary_steps", rotary_steps(config.head_width), persistent=False)
+        for module in self.modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=0.5 if module.embedding_dim < 16 else 0.2)
+            elif isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            nn.init.zeros_(block.out.weight)
+            nn.init.zeros_(block.down.weight)
+
+    def embed_audio(self, levels: Tensor, own_levels: Tensor) -> Tensor:
+        """Levels [batch, ticks * mel_frames, bins], microphone and own, to tokens [batch, ticks * 4, width]."""
+        batch = levels.shape[0]
+        per_token = self.config.mel_frames // AUDIO_TOKENS * self.config.mel_bins
+        heard = self.level(levels).reshape(batch, -1, per_token * self.config.level_width)
+        own = self.own_level(own_levels).reshape(batch, -1, per_token * self.config.level_width)
+        return torch.as_tensor(self.audio_in(heard) + self.own_in(own))
+
+    def clock_features(self, ticks: Tensor) -> Tensor:
+        """Phases of micro-turn numbers [...] at periods of 2, 4, 8 ... ticks: [..., 2 * octaves]."""
+        periods = 2 ** torch.arange(1, self.config.clock_octaves + 1, device=ticks.device)
+        phase = (ticks.unsqueeze(-1) % periods).float() / periods * (2 * math.pi)
+        return torch.cat([torch.sin(phase), torch.cos(phase)], -1)
+
+    def embed_words(self, words: Tensor, provenance: Tensor, clock: Tensor) -> Tensor:
+        """Word ids and provenance ids [...] with clock features [..., 2 * octaves] to tokens [..., width]."""
+        return torch.as_tensor(self.word(words) + self.provenance(provenance) + self.clock(clock))
+
+    def embed_act(self, said: Tensor, floor: Tensor, call: Tensor, clock: Tensor) -> Tensor:
+        """What was done in the micro-turn before [...] with the clock of this one to tokens [..., width]."""
+        return torch.as_tensor(self.said(said) + self.floor(floor) + self.call(call) + self.clock(clock))
+
+    def decode(
+        self, x: Tensor, positions: Tensor, bias: Tensor, past: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens x [batch, pos, width] at integer positions [batch, pos] through all layers.
+
+        bias [batch or 1, 1, pos, past + pos]; past keys and values [layer, batch, past, head, head_width].
+        Gives the normed residual and the new keys and values [layer, batch, pos, head, head_width].
+        """
+        cos, sin = rotary(positions, self.rotary_steps)
+        keys, values = [], []
+        for i, block in enumerate(self.blocks):
+            x, key, value = block(x, cos, sin, bias, None if past is None else (past[0][i], past[1][i]))
+            keys.append(key)
+            values.append(value)
+        return self.norm(x), torch.stack(keys), torch.stack(values)

@@ -1,0 +1,64 @@
+"""What of the past is in reach: a ring of the last tokens, and a second ring of words that have left the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .config import NanoConfig
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass
+class Ring:
+    """Keys and values of past tokens, preallocated: the cost and the memory of a stream never grow.
+
+    keys, values  float32 [layer, window + pinned, head, head_width]; places ``window ..`` hold pinned words
+    bias          float32 [window + pinned], 0 where something is, -inf where nothing is yet
+    is_word       bool [window]
+    """
+
+    window: int
+    pinned: int
+    keys: Floats
+    values: Floats
+    bias: Floats
+    is_word: npt.NDArray[np.bool_]
+    next: int = 0
+    next_pin: int = 0
+    seen: int = 0
+
+    @classmethod
+    def empty(cls, config: NanoConfig) -> Ring:
+        """A ring that holds nothing."""
+        places = config.window + config.pinned
+        shape = (config.layers, places, config.heads, config.head_width)
+        return cls(
+            config.window,
+            config.pinned,
+            np.zeros(shape, np.float32),
+            np.zeros(shape, np.float32),
+            np.full(places, -np.inf, np.float32),
+            np.zeros(config.window, bool),
+        )
+
+    def write(self, keys: Floats, values: Floats, words: npt.NDArray[np.bool_]) -> None:
+        """Take in the tokens of one micro-turn [layer, n, head, head_width]; the oldest n leave, words among them stay pinned."""
+        count = keys.shape[1]
+        places = (self.next + np.arange(count)) % self.window
+        leaving = places[self.is_word[places] & (self.bias[places] == 0)]
+        if len(leaving):
+            pins = self.window + (self.next_pin + np.arange(len(leaving))) % self.pinned
+            self.keys[:, pins] = self.keys[:, leaving]
+            self.values[:, pins] = self.values[:, leaving]
+            self.bias[pins] = 0
+            self.next_pin = (self.next_pin + len(leaving)) % self.pinned
+        self.keys[:, places] = keys
+        self.values[:, places] = values
+        self.bias[places] = 0
+        self.is_word[places] = words
+        self.next = (self.next + count) % self.window
+        self.seen += count

@@ -1,0 +1,253 @@
+"""Scenes to batches: what did not come is no token, so sequences are packed and only padded to the longest of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..model.config import (
+    AUDIO_TOKENS,
+    PROVENANCES,
+    SLOT_ACT,
+    SLOT_AUDIO,
+    SLOT_FRAME,
+    SLOT_WORD,
+    SLOTS_PER_TICK,
+    WORD_SLOTS,
+    NanoConfig,
+)
+from ..model.frontend import MelLevels, mel_filterbank
+from .compose import Scene
+
+WARPS = (0.84, 0.88, 0.92, 0.96, 1.0, 1.04, 1.09, 1.14, 1.2)
+HEARD = PROVENANCES.index("heard")
+
+
+@dataclass
+class Batch:
+    """One padded batch. Shapes: b scenes, t micro-turns, n packed tokens, w words, f frames.
+
+    levels, own_levels  uint8 [b, t * mel_frames, bins]
+    said, floor_in, call_in  int [b, t], what was done one micro-turn before
+    words, provenance, word_tick  int [b, w]
+    frames              float16 [f, 3, px, px], frame_row int [f] = scene
+    source              int [b, n]: index into the table audio (4t) | act (t) | words (w) | frames (f of the scene)
+    position, tick_start, is_word  [b, n]
+    heard, phase        int [b, 4t]; word, floor, call, countdown int [b, t]: targets
+    tick0               int [b], age of the stream at its first micro-turn
+    """
+
+    levels: Tensor
+    own_levels: Tensor
+    said: Tensor
+    floor_in: Tensor
+    call_in: Tensor
+    words: Tensor
+    provenance: Tensor
+    word_tick: Tensor
+    frames: Tensor
+    frame_row: Tensor
+    frame_slot: Tensor
+    source: Tensor
+    position: Tensor
+    tick_start: Tensor
+    is_word: Tensor
+    heard: Tensor
+    phase: Tensor
+    word: Tensor
+    floor: Tensor
+    call: Tensor
+    countdown: Tensor
+    tick0: Tensor
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """As numpy arrays, to cross a process border."""
+        return {f.name: getattr(self, f.name).numpy() for f in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, npt.NDArray[np.generic]]) -> Batch:
+        """Back from ``arrays``."""
+        return cls(**{name: torch.from_numpy(array) for name, array in arrays.items()})
+
+    def to(self, device: torch.device) -> Batch:
+        """On another device."""
+        return Batch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+def feed_back(rng: np.random.Generator, heard: npt.NDArray[np.int64], words: int, error_rate: float) -> npt.NDArray[np.int64]:
+    """What a fallible listener would have written: words dropped, swapped, or made up now and then."""
+    out = heard.copy()
+    if error_rate:
+        spoken = heard > 0
+        draw = rng.random(len(heard))
+        out[spoken & (draw < error_rate)] = 0
+        swap = spoken & (draw > 1 - error_rate)
+        out[swap] = rng.integers(5, words, int(swap.sum()))
+        made_up = ~spoken & (draw < error_rate * 0.02)
+        out[made_up] = rng.integers(5, words, int(made_up.sum()))
+    return out
+
+
+def pack(
+    scenes: Sequence[Scene], config: NanoConfig, mel: MelLevels, rng: np.random.Generator, augment: bool = True
+) -> Batch:
+    """Turn scenes of equal length into a batch; ``augment`` warps the mel axis and corrupts what is fed back."""
+    count, ticks = len(scenes), scenes[0].ticks
+    pad = np.zeros((count, config.audio_history), np.float32)
+
+    def levels(sounds: npt.NDArray[np.float32], filters: Tensor | None) -> Tensor:
+        with torch.no_grad():
+            return mel.quantise(mel.log_mel(torch.from_numpy(np.concatenate([pad, sounds], 1)), filters)).to(torch.uint8)
+
+    warps = rng.choice(WARPS, count) if augment else np.ones(count)
+    filters = torch.stack([mel_filterbank(config.mel_bins, config.mel_window, warp=float(w)) for w in warps])
+    rows = []
+    vocabulary = len(config.vocabulary)
+    for scene in scenes:
+        written = feed_back(rng, scene.heard, vocabulary, 0.05 if augment else 0.0)
+        words: list[tuple[int, int, int, int]] = []  # tick, slot, id, provenance
+        waiting: list[tuple[int, int]] = []
+        for k in range(ticks):
+            before = written[(k - 1) * AUDIO_TOKENS : k * AUDIO_TOKENS] if k else []
+            now = [(int(w), HEARD) for w in before if w]
+            waiting += scene.words_in.get(k, [])
+            room = WORD_SLOTS - len(now)
+            now, waiting = now + waiting[:room], waiting[room:]
+            words += [(k, slot, word, prov) for slot, (word, prov) in enumerate(now)]
+        kinds = [(k * SLOTS_PER_TICK + SLOT_AUDIO + i, k * AUDIO_TOKENS + i, 0) for k in range(ticks) for i in range(AUDIO_TOKENS)]
+        base = ticks * AUDIO_TOKENS
+        kinds += [(k * SLOTS_PER_TICK + SLOT_ACT, base + k, 0) for k in range(ticks)]
+        base += ticks
+        kinds += [(k * SLOTS_PER_TICK + SLOT_WORD + slot, base + i, 1) for i, (k, slot, _, _) in enumerate(words)]
+        kinds += [(k * SLOTS_PER_TICK + SLOT_FRAME, -1 - i, 0) for i, k in enumerate(sorted(scene.frames))]
+        rows.append((words, sorted(kinds)))
+    widest = max(len(words) for words, _ in rows)
+    longest = max(len(kinds) for _, kinds in rows)
+    most_frames = max(len(scene.frames) for scene in scenes)
+
+    def table(width: int) -> npt.NDArray[np.int64]:
+        return np.zeros((count, width), np.int64)
+
+    word_id, provenance, word_tick = table(widest), table(widest), table(widest)
+    source, position, tick_start = table(longest), table(longest), table(longest)
+    is_word = np.zeros((count, longest), bool)
+    said, floor_in, call_in = table(ticks), table(ticks), table(ticks)
+    frames: list[npt.NDArray[np.uint8]] = []
+    frame_row: list[int] = []
+    frame_slot: list[int] = []
+    tick0 = rng.integers(0, 500_000, count) if augment else np.zeros(count, np.int64)
+    for b, (scene, (words, kinds)) in enumerate(zip(scenes, rows, strict=True)):
+        for i, (k, _, word, prov) in enumerate(words):
+            word_id[b, i], provenance[b, i], word_tick[b, i] = word, prov, k
+        place = np.array([p for p, _, _ in kinds])
+        origin = np.array([s for _, s, _ in kinds])
+        frames_at = ticks * (AUDIO_TOKENS + 1) + widest
+        n = len(kinds)
+        source[b, :n] = np.where(origin >= 0, origin, frames_at - 1 - origin)
+        position[b, :n] = place
+        position[b, n:] = place[-1] + 1
+        tick_of = place // SLOTS_PER_TICK
+        tick_start[b, :n] = np.searchsorted(tick_of, tick_of)
+        tick_start[b, n:] = n
+        is_word[b, :n] = [w == 1 for _, _, w in kinds]
+        said[b, 1:], floor_in[b, 1:], call_in[b, 1:] = scene.word[:-1], scene.floor[:-1], scene.call[:-1]
+        if augment:
+            said[b, rng.random(ticks) < 0.02] = 0
+        for i, k in enumerate(sorted(scene.frames)):
+            frames.append(scene.frames[k])
+            frame_row.append(b)
+            frame_slot.append(i)
+    px = config.frame_px
+    pictures = np.stack(frames) if frames else np.zeros((0, px, px, 3), np.uint8)
+
+    def ints(values: object) -> Tensor:
+        return torch.from_numpy(np.asarray(values, np.int64))
+
+    assert most_frames == 0 or frames
+    return Batch(
+        levels(np.stack([s.microphone for s in scenes]), filters),
+        levels(np.stack([s.own for s in scenes]), None),
+        ints(said),
+        ints(floor_in),
+        ints(call_in),
+        ints(word_id),
+        ints(provenance),
+        ints(word_tick),
+        torch.from_numpy(pictures),
+        ints(frame_row),
+        ints(frame_slot),
+        ints(source),
+        ints(position),
+        ints(tick_start),
+        torch.from_numpy(is_word),
+        ints(np.stack([s.heard for s in scenes])),
+        ints(np.stack([s.phase for s in scenes])),
+        ints(np.stack([s.word for s in scenes])),
+        ints(np.stack([s.floor for s in scenes])),
+        ints(np.stack([s.call for s in scenes])),
+        ints(np.stack([s.countdown for s in scenes])),
+        ints(tick0),
+    )
+
+
+def in_reach(batch: Batch, window: int, pinned: int) -> Tensor:
+    """Which token may look at which: bool [b, 1, n, n].
+
+    A token sees itself and what is older; of the past before its micro-turn, the last ``window`` tokens and, beyond
+    them, the last ``pinned`` words. This is what the ring cache holds when the stream is stepped.
+    """
+    n = batch.source.shape[1]
+    rank = torch.arange(n, device=batch.source.device)
+    edge = (batch.tick_start - window).clamp(min=0)  # [b, n]: ranks below have left the window
+    older = rank[None, None, :] <= rank[None, :, None]
+    near = rank[None, None, :] >= edge[:, :, None]
+    words_before = torch.cumsum(batch.is_word.long(), 1) - batch.is_word.long()  # words of lower rank
+    at_edge = words_before.gather(1, edge)
+    kept = batch.is_word[:, None, :] & (words_before[:, None, :] >= at_edge[:, :, None] - pinned)
+    return (older & (near | kept)).unsqueeze(1)
+
+
+def embed(network: torch.nn.Module, batch: Batch) -> Tensor:
+    """Packed tokens [b, n, width] of a batch."""
+    from ..model.network import Network
+
+    assert isinstance(network, Network)
+    ticks = batch.word.shape[1]
+    device = batch.source.device
+    clock = network.clock_features(batch.tick0[:, None] + torch.arange(ticks, device=device))
+    audio = network.embed_audio(batch.levels.int(), batch.own_levels.int())
+    act = network.embed_act(batch.said, batch.floor_in, batch.call_in, clock)
+    word_clock = clock.gather(1, batch.word_tick[..., None].expand(-1, -1, clock.shape[-1]))
+    words = network.embed_words(batch.words, batch.provenance, word_clock)
+    parts = [audio, act, words]
+    if len(batch.frames):
+        pictures = batch.frames.permute(0, 3, 1, 2).float() / 255
+        per_row = int(batch.frame_slot.max()) + 1
+        rows = torch.zeros(len(batch.source), per_row, audio.shape[-1], device=device, dtype=audio.dtype)
+        rows[batch.frame_row, batch.frame_slot] = network.patches(pictures).to(audio.dtype)
+        parts.append(rows)
+    table = torch.cat(parts, 1)
+    return table.gather(1, batch.source[..., None].expand(-1, -1, table.shape[-1]))
+
+
+def forward(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The whole batch at once: residuals of audio tokens [b, 4t, width] and of act tokens [b, t, width]."""
+    from ..model.network import Network
+
+    assert isinstance(network, Network)
+    reach = in_reach(batch, network.config.window, network.config.pinned)
+    positions = batch.position + (batch.tick0 * SLOTS_PER_TICK)[:, None]
+    x = embed(network, batch)
+    bias = torch.zeros(reach.shape, dtype=x.dtype, device=x.device).masked_fill_(~reach, float("-inf"))
+    out, _, _ = network.decode(x, positions, bias)
+    ticks = batch.word.shape[1]
+    slot = batch.position % SLOTS_PER_TICK
+    audio = (slot >= SLOT_AUDIO) & (slot < SLOT_AUDIO + AUDIO_TOKENS) & (batch.source < ticks * AUDIO_TOKENS)
+    act = (batch.source >= ticks * AUDIO_TOKENS) & (batch.source < ticks * (AUDIO_TOKENS + 1))
+    width = out.shape[-1]
+    return out[audio].reshape(len(out), -1, width), out[act].reshape(len(out), ticks, width)

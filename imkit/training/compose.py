@@ -1,0 +1,430 @@
+"""Generated scenes: what a user does, and what nano should hear, say and do, micro-turn by micro-turn.
+
+A scene is written like a script: somebody says or types something at a time, the reply is placed where a good listener
+would place it, and both become arrays. The rules here are the teacher; the network only ever sees sound, pictures,
+typed words and events.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ..model.config import AUDIO_TOKENS, PROVENANCES
+from ..model.voice import Clips
+from .language import CALLS, COLOURS, FAIL, RESULT, RESULT_REPLIES, SEND, SHAPES, UNKNOWN, Language, Request, vocabulary
+from .pictures import Camera
+from .sound import RATE, Sound, microphone
+from .speech import Digits
+from .voices import Bank, BankUtterance
+
+TICK = 3200
+HEARD_DELAY_S = 0.10
+ANSWER_DELAY_S = 0.15
+YIELD_DELAY_S = 0.20
+COUNTDOWN_CLASSES = 80
+TYPED = PROVENANCES.index("typed")
+BACKGROUND = PROVENANCES.index("background")
+
+
+@dataclass
+class Scene:
+    """One training example of ``ticks`` micro-turns.
+
+    microphone, own   float32 [ticks * 3200], 16 kHz; ``own`` is what sounds in each micro-turn
+    frames            micro-turn -> uint8 [120, 120, 3]; empty when the camera is off
+    words_in          micro-turn -> [(word id, provenance id)]: typed words and events
+    heard             int [ticks * 4], word id due at each 50 ms token
+    spans             (word, start_s, end_s) of all that was spoken
+    word, floor, call int [ticks]; countdown int [ticks], 0 = nothing is due, n = due in n - 1 micro-turns
+    """
+
+    ticks: int
+    microphone: Sound
+    own: Sound
+    frames: dict[int, npt.NDArray[np.uint8]]
+    words_in: dict[int, list[tuple[int, int]]]
+    heard: npt.NDArray[np.int64]
+    phase: npt.NDArray[np.int64]
+    spans: list[tuple[str, float, float]]
+    word: npt.NDArray[np.int64]
+    floor: npt.NDArray[np.int64]
+    call: npt.NDArray[np.int64]
+    countdown: npt.NDArray[np.int64]
+    notes: list[dict[str, object]] = field(default_factory=list)
+
+
+def act_after(time_s: float, delay_s: float) -> int:
+    """The first micro-turn whose act may sound ``delay_s`` after ``time_s``."""
+    return max(0, math.ceil((time_s + delay_s) * 5 - 1e-6) - 1)
+
+
+class Script:
+    """One scene while it is being written."""
+
+    def __init__(self, ticks: int, clips: Clips, ids: dict[str, int], rng: np.random.Generator) -> None:
+        self.ticks, self.clips, self.ids, self.rng = ticks, clips, ids, rng
+        self.voice = np.zeros(ticks * TICK, np.float32)
+        self.own = np.zeros((ticks + 8) * TICK, np.float32)
+        self.heard = np.zeros(ticks * AUDIO_TOKENS, np.int64)
+        self.phase = np.zeros(ticks * AUDIO_TOKENS, np.int64)
+        self.word = np.zeros(ticks + 8, np.int64)
+        self.floor = np.zeros(ticks + 8, np.int64)
+        self.call = np.zeros(ticks + 8, np.int64)
+        self.countdown = np.zeros(ticks + 8, np.int64)
+        self.words_in: dict[int, list[tuple[int, int]]] = {}
+        self.spans: list[tuple[str, float, float]] = []
+        self.shown: dict[int, tuple[str, str]] = {}  # micro-turn -> colour, shape that is before the camera
+        self.notes: list[dict[str, object]] = []
+
+    @property
+    def end_s(self) -> float:
+        """Length of the scene in seconds."""
+        return self.ticks / 5
+
+    def speak(self, said: BankUtterance, at_s: float, pauses: list[tuple[int, float]] | None = None) -> float:
+        """Put an utterance at a time, with pauses (after how many words, seconds); gives the end of its last word."""
+        audio = said.audio.astype(np.float32) / 32767
+        shift = 0.0
+        begin = 0
+        start = round(at_s * RATE)
+        words = list(said.words)
+        cuts = {after: length for after, length in pauses or []}
+        last_end = at_s
+        for i, (word, start_s, end_s) in enumerate(words):
+            self._hear(word, at_s + start_s + shift, at_s + end_s + shift)
+            last_end = at_s + end_s + shift
+            if i + 1 in cuts:
+                edge = round((end_s + words[i + 1][1]) / 2 * RATE)
+                self._add(audio[begin:edge], start + begin + round(shift * RATE), fade=True)
+                shift += cuts[i + 1]
+                begin = edge
+        self._add(audio[begin:], start + begin + round(shift * RATE), fade=bool(begin))
+        return last_end
+
+    def _add(self, piece: Sound, at: int, fade: bool) -> None:
+        piece = piece.copy()
+        if fade and len(piece) > 320:
+            ramp = np.linspace(0, 1, 160, dtype=np.float32)
+            piece[:160] *= ramp
+            piece[-160:] *= ramp[::-1]
+        stop = min(at + len(piece), len(self.voice))
+        if at < stop:
+            self.voice[at:stop] += piece[: stop - at]
+
+    def _hear(self, word: str, start_s: float, end_s: float) -> None:
+        token = math.ceil((end_s + HEARD_DELAY_S) * 20 - 1e-6) - 1
+        while token < len(self.heard) and self.heard[token]:
+            token += 1
+        word_id = self.ids.get(word, self.ids[UNKNOWN])
+        if token < len(self.heard):
+            self.heard[token] = word_id
+            self.spans.append((word, start_s, end_s))
+        # the word under way, in two halves: early supervision for the acoustic layers
+        first, last = int(start_s * 20 + 0.5), int(end_s * 20 + 0.5)
+        for i in range(first, min(max(last, first + 1), len(self.phase))):
+            self.phase[i] = 2 * word_id + (i >= (first + last) / 2)
+
+    def type(self, text: str, tick: int) -> None:
+        """A sentence is sent by keyboard."""
+        tokens = [self.ids.get(w, self.ids[UNKNOWN]) for w in text.split()] + [self.ids[SEND]]
+        self.words_in.setdefault(tick, []).extend((t, TYPED) for t in tokens)
+
+    def event(self, ok: bool, topic: str, tick: int) -> None:
+        """A result of background work arrives."""
+        self.words_in.setdefault(tick, []).extend(
+            [(self.ids[RESULT if ok else FAIL], BACKGROUND), (self.ids[topic], BACKGROUND)]
+        )
+
+    def say(self, words: tuple[str, ...] | list[str], tick: int, pace: int = 0) -> int:
+        """The model says words from act ``tick`` on; gives the first act after them."""
+        for word in words:
+            if tick >= self.ticks:
+                break
+            length = max(self.clips.ticks(word), pace)
+            sound = self.clips.sounds[word]
+            self.word[tick] = self.ids[word]
+            self.floor[tick : tick + length] = 2
+            at = (tick + 1) * TICK
+            self.own[at : at + len(sound)] += sound[: len(self.own) - at]
+            tick += length
+        return tick
+
+    def hush(self, tick: int) -> None:
+        """From act ``tick`` on nothing more is said."""
+        at = (tick + 1) * TICK
+        if at + 160 < len(self.own):
+            self.own[at : at + 160] *= np.linspace(1, 0, 160, dtype=np.float32)
+            self.own[at + 160 :] = 0
+        self.word[tick:] = 0
+        self.floor[tick:] = 0
+
+    def count_down(self, first: int, due: int) -> None:
+        """Mark how many micro-turns are left until something is due."""
+        for k in range(max(first, due - COUNTDOWN_CLASSES + 2), min(due + 1, self.ticks)):
+            self.countdown[k] = due - k + 1
+
+
+class Composer:
+    """Writes scenes from a bank of speech. ``mix`` says how often each kind of activity is drawn."""
+
+    def __init__(self, bank: Bank, language: Language, clips: Clips, digits: Digits | None) -> None:
+        self.bank, self.language, self.clips, self.digits = bank, language, clips, digits
+        self.ids = {word: i for i, word in enumerate(vocabulary())}
+        self.by_family: dict[str, list[int]] = {}
+        family_of = {text: name for name, items in language.families.items() for text, _ in items}
+        for i in range(len(bank)):
+            text = bank[i].text
+            self.by_family.setdefault(family_of.get(text, "babble"), []).append(i)
+
+    def utterance(self, rng: np.random.Generator, family: str) -> BankUtterance:
+        """A spoken sentence of a family; sums may be spoken by a recorded person where digits are at hand."""
+        options = self.by_family[family]
+        return self.bank[options[int(rng.integers(len(options)))]]
+
+    def scene(self, rng: np.random.Generator, seconds: float, mix: dict[str, float]) -> Scene:
+        """One scene of ``seconds`` whose activities are drawn from ``mix`` (see the ``_activity`` methods)."""
+        script = Script(round(seconds * 5), self.clips, self.ids, rng)
+        names = list(mix)
+        weights = np.array([mix[n] for n in names])
+        weights = weights / weights.sum()
+        video = rng.random() < (0.9 if "watch" in names and rng.random() < 0.25 else 0.0)
+        if video:
+            weights = np.array([w * (4.0 if n == "watch" else 1.0) for n, w in zip(names, weights, strict=True)])
+            weights /= weights.sum()
+        at_s = float(rng.uniform(0.2, 1.2))
+        while at_s < script.end_s - 1.5:
+            kind = str(rng.choice(names, p=weights))
+            if kind == "watch" and not video:
+                kind = "talk"
+            at_s = getattr(self, "_" + kind)(script, at_s)
+            if kind != "dense":
+                at_s += float(rng.exponential(0.6)) + 0.1
+        return self._finish(script, rng, video)
+
+    # --- activities: each takes the script and a time, and gives the time when the floor is free again ---
+
+    def _dense(self, script: Script, at_s: float) -> float:
+        rng = script.rng
+        if self.digits is not None and rng.random() < 0.12:
+            said = self.digits.say(rng, [int(d) for d in rng.integers(0, 10, int(rng.integers(2, 6)))])
+        else:
+            said = self.utterance(rng, "babble") if rng.random() < 0.45 else self._any(rng)
+        asked = self.language.meaning.get(said.text)
+        end_s = script.speak(said, at_s)
+        if asked is not None:
+            return self._respond(script, asked, end_s, at_s)
+        return end_s + float(rng.uniform(0.15, 0.6))
+
+    def _any(self, rng: np.random.Generator) -> BankUtterance:
+        return self.utterance(rng, "sum" if rng.random() < 0.45 else self._family(rng))
+
+    def _family(self, rng: np.random.Generator) -> str:
+        names = [n for n in self.by_family if n not in ("babble",)]
+        return str(rng.choice(names))
+
+    def _ask(self, script: Script, family: str, at_s: float, pause: float = 0.35) -> tuple[Request, float]:
+        """A request by voice (perhaps with a pause inside) or by keyboard; gives its meaning and its end in seconds."""
+        rng = script.rng
+        said = self.utterance(rng, family)
+        meaning = self.language.meaning[said.text]
+        if rng.random() < 0.14:
+            tick = int(at_s * 5)
+            if tick < script.ticks:
+                script.type(said.text, tick)
+            return meaning, tick / 5 + 0.05
+        cuts = self.language.cut_points(said.text)
+        pauses: list[tuple[int, float]] = []
+        if cuts and rng.random() < pause:
+            pauses.append((int(rng.choice(cuts)), float(rng.uniform(0.3, 2.0))))
+        start = at_s
+        end_s = script.speak(said, at_s, pauses)
+        script.notes.append({"text": said.text, "start": start, "end": end_s, "pauses": pauses})
+        return meaning, end_s
+
+    def _respond(self, script: Script, asked: Request, end_s: float, start_s: float) -> float:
+        """Reply to a request that ended at ``end_s``; long-lived ones are played out."""
+        rng = script.rng
+        typed_delay = 0.0 if any(int(end_s * 5) == k for k in script.words_in) else ANSWER_DELAY_S
+        tick = act_after(end_s, typed_delay)
+        if tick >= script.ticks:
+            return end_s + 0.5
+        if asked.topic == "count":
+            return self._play_count(script, asked.number, tick)
+        if asked.topic == "delegate":
+            return self._play_delegate(script, asked, tick)
+        if asked.topic == "timer":
+            return self._play_timer(script, asked, tick, end_s)
+        if asked.topic == "look":
+            before = script.shown.get(tick)
+            return (script.say(list(before) if before else ["nothing"], tick) + 1) / 5
+        free = script.say(asked.reply, tick)
+        return (free + 1) / 5 if asked.reply else end_s + 0.3
+
+    def _talk(self, script: Script, at_s: float) -> float:
+        rng = script.rng
+        draw = rng.random()
+        if draw < 0.14:
+            return script.speak(self.utterance(rng, "babble"), at_s) + 0.4
+        if draw < 0.20 and self.digits is not None:
+            said = self.digits.say(rng, [int(d) for d in rng.integers(0, 10, int(rng.integers(2, 6)))])
+            return script.speak(said, at_s) + 0.4
+        family = "sum" if draw < 0.75 else str(rng.choice(["set", "set", "look", "stop", "cancel"]))
+        asked, end_s = self._ask(script, family, at_s)
+        return self._respond(script, asked, end_s, at_s)
+
+    def _count(self, script: Script, at_s: float) -> float:
+        asked, end_s = self._ask(script, "count", at_s)
+        return self._respond(script, asked, end_s, at_s)
+
+    def _play_count(self, script: Script, number: int, tick: int) -> float:
+        from .language import NUMBERS
+
+        rng = script.rng
+        free = script.say([NUMBERS[n] for n in range(1, number + 1)], tick, pace=3)
+        if rng.random() < 0.5 and free - tick > 8:
+            at_s = (tick + 1) / 5 + float(rng.uniform(0.6, (min(free, script.ticks) - tick) / 5 - 0.6))
+            script.hush(act_after(at_s, YIELD_DELAY_S))
+            if rng.random() < 0.6:
+                return script.speak(self.utterance(rng, "stop"), at_s) + 0.5
+            if rng.random() < 0.5:
+                return script.speak(self.utterance(rng, "babble"), at_s) + 0.5
+            said = self.utterance(rng, "sum" if rng.random() < 0.7 else "set")
+            end_s = script.speak(said, at_s)
+            return self._respond(script, self.language.meaning[said.text], end_s, at_s)
+        return (free + 1) / 5
+
+    def _timer(self, script: Script, at_s: float) -> float:
+        asked, end_s = self._ask(script, "timer", at_s)
+        return self._respond(script, asked, end_s, at_s)
+
+    def _play_timer(self, script: Script, asked: Request, tick: int, end_s: float) -> float:
+        rng = script.rng
+        free_s = (script.say(asked.reply, tick) + 1) / 5
+        due = round((end_s + asked.number) * 5) - 1
+        stop = due
+        if rng.random() < 0.12 and asked.number > 4:
+            at_s = free_s + float(rng.uniform(0.2, asked.number - 3.0))
+            cancelled, ended = self._ask(script, "cancel", at_s, pause=0)
+            stop = act_after(ended, 0)
+            script.count_down(tick, due)
+            script.countdown[stop:] = 0
+            return self._respond(script, cancelled, ended, at_s)
+        script.count_down(tick, due)
+        room_s = due / 5 - 0.4 - free_s
+        if room_s > 3.2 and rng.random() < 0.5:
+            at_s = free_s + float(rng.uniform(0.2, room_s - 3.0))
+            said = self.utterance(rng, "sum" if rng.random() < 0.6 else "babble")
+            if len(said.audio) / RATE < room_s - 1.8:
+                ended = script.speak(said, at_s)
+                meaning = self.language.meaning.get(said.text)
+                if meaning is not None:
+                    script.say(meaning.reply, act_after(ended, ANSWER_DELAY_S))
+        if due < script.ticks:
+            script.say(["now"], due)
+        return (due + 4) / 5
+
+    def _delegate(self, script: Script, at_s: float) -> float:
+        family = str(script.rng.choice(["plot", "plot", "describe", "list", "search"]))
+        asked, end_s = self._ask(script, family, at_s)
+        return self._respond(script, asked, end_s, at_s)
+
+    def _play_delegate(self, script: Script, asked: Request, tick: int) -> float:
+        rng = script.rng
+        script.call[tick] = 1 + CALLS.index(asked.call)
+        free = script.say(asked.reply, tick)
+        arrival = free + int(rng.integers(2, 20))
+        if rng.random() < 0.3:
+            said = self.utterance(rng, "sum" if rng.random() < 0.7 else "babble")
+            at_s = free / 5 + float(rng.uniform(0.3, 0.8))
+            ended = script.speak(said, at_s)
+            meaning = self.language.meaning.get(said.text)
+            free = act_after(ended, ANSWER_DELAY_S) + 1
+            if meaning is not None:
+                free = script.say(meaning.reply, act_after(ended, ANSWER_DELAY_S))
+            arrival = max(arrival, free + 1)
+        ok = rng.random() < 0.85
+        if arrival >= script.ticks:
+            return script.end_s
+        script.event(ok, asked.call, arrival)
+        words = RESULT_REPLIES[asked.call].split() if ok else ["sorry", "that", "failed"]
+        return (script.say(words, arrival) + 1) / 5
+
+    def _watch(self, script: Script, at_s: float) -> float:
+        """Ask to be told of something on camera, then show it and other things; or show things unasked."""
+        rng = script.rng
+        wanted: tuple[str, ...] = ()
+        free_s = at_s
+        draw = rng.random()
+        if draw < 0.75:
+            asked, end_s = self._ask(script, "watch", at_s)
+            wanted = asked.target
+            free_s = (script.say(asked.reply, act_after(end_s, ANSWER_DELAY_S)) + 1) / 5
+        tick = int(free_s * 5) + int(rng.integers(1, 8))
+        for _ in range(int(rng.integers(1, 5))):
+            seen = (str(rng.choice(COLOURS)), str(rng.choice(SHAPES)))
+            if wanted and rng.random() < 0.55:
+                seen = (
+                    next((w for w in wanted if w in COLOURS), seen[0]),
+                    next((w for w in wanted if w in SHAPES), seen[1]),
+                )
+            length = int(rng.integers(7, 16))
+            if tick + length >= script.ticks:
+                break
+            for k in range(tick, tick + length):
+                script.shown[k] = seen
+            if wanted and all(w in seen for w in wanted):
+                script.say(seen, tick)
+            elif rng.random() < 0.25 and length > 9:  # somebody asks what is there
+                said = self.utterance(rng, "look")
+                ended = script.speak(said, (tick + 1) / 5)
+                due = act_after(ended, ANSWER_DELAY_S)
+                for k in range(tick, min(due + 4, script.ticks)):
+                    script.shown[k] = seen
+                length = max(length, due + 4 - tick)
+                script.say(seen, due)
+                length = max(length, due + 6 - tick)
+            tick += length + int(rng.integers(2, 10))
+        if wanted:
+            asked, end_s = self._ask(script, "cancel", tick / 5 + 0.3, pause=0)
+            return self._respond(script, asked, end_s, tick / 5)
+        return tick / 5 + 0.3
+
+    def _finish(self, script: Script, rng: np.random.Generator, video: bool) -> Scene:
+        n = script.ticks
+        own = script.own[: n * TICK]
+        murmur = None
+        if rng.random() < 0.3:
+            murmur = np.zeros(n * TICK, np.float32)
+            for _ in range(6):
+                said = self.utterance(rng, "babble").audio.astype(np.float32) / 32767
+                for at in range(int(rng.integers(0, 16000)), n * TICK, len(said) + 4000):
+                    piece = said[: n * TICK - at]
+                    murmur[at : at + len(piece)] += piece
+        frames: dict[int, npt.NDArray[np.uint8]] = {}
+        if video:
+            camera, before = Camera(rng), None
+            for k in range(n):
+                now = script.shown.get(k)
+                if now is not None and (now != before or script.shown.get(k - 1) is None):
+                    camera.appear(*now)
+                frames[k] = camera.frame(now is not None)
+                before = now
+        return Scene(
+            n,
+            microphone(rng, script.voice, own, murmur),
+            own,
+            frames,
+            script.words_in,
+            script.heard,
+            script.phase,
+            script.spans,
+            script.word[:n],
+            script.floor[:n],
+            script.call[:n],
+            script.countdown[:n],
+            script.notes,
+        )

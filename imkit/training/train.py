@@ -1,0 +1,244 @@
+"""From nothing to weights: ``imkit train models/nano/recipe.toml``.
+
+Scenes are composed in other processes while the network learns. The run can be stopped at any time and resumes from
+its last checkpoint. Time is counted in minutes of training, so a faster machine simply sees more scenes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing as mp
+import queue
+import time
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..model.config import NanoConfig
+from ..model.frontend import MelLevels
+from ..model.network import Network
+from ..model.voice import Clips
+from ..model.weights import save_weights
+from .batch import Batch, pack
+from .clips import render_clips
+from .compose import Composer
+from .language import CALLS, NONE, Language, vocabulary
+from .losses import Helpers, grade
+from .speech import Digits, ensure_bank, plan_bank
+from .voices import Bank, Voice
+
+CHECKPOINT_EVERY_S = 180.0
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The recipe as a dictionary; folders in it are relative to the current folder."""
+    with path.open("rb") as file:
+        return tomllib.load(file)
+
+
+def network_config(recipe: dict[str, Any]) -> NanoConfig:
+    """The network that a recipe asks for."""
+    return NanoConfig(tuple(vocabulary()), (NONE, *CALLS), **recipe["network"])
+
+
+def open_digits(recipe: dict[str, Any], held_out: bool) -> Digits | None:
+    """The recorded digits, or None (and said so) where their folder is absent."""
+    folder = Path(recipe["digits"]["folder"])
+    if not folder.is_dir():
+        return None
+    kept = set(recipe["digits"]["held_out"])
+    return Digits(folder, lambda speaker: (speaker in kept) == held_out)
+
+
+def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> None:
+    """A worker: composes and packs batches of one stage until it is ended."""
+    torch.set_num_threads(1)
+    language = Language()
+    config = network_config(recipe)
+
+    clips = Clips.load(Path(recipe["out"]))
+    composer = Composer(Bank(Path(recipe["work"]) / "bank"), language, clips, open_digits(recipe, held_out=False))
+    mel, rng = MelLevels(config), np.random.default_rng(seed)
+    plan = recipe["stage"][stage]
+    while True:
+        scenes = [composer.scene(rng, plan["scene_s"], plan["mix"]) for _ in range(plan["batch"])]
+        out.put(pack(scenes, config, mel, rng).arrays())
+
+
+def optimisers(network: Network, helpers: Helpers, settings: dict[str, float]) -> list[torch.optim.Optimizer]:
+    """Muon (Jordan et al. 2024) for the matrices of the decoder, AdamW for everything else."""
+    matrices = [p for p in network.blocks.parameters() if p.ndim == 2]
+    chosen = {id(p) for p in matrices}
+    others = [p for p in [*network.parameters(), *helpers.parameters()] if id(p) not in chosen]
+    return [
+        torch.optim.Muon(
+            matrices, lr=settings["muon_lr"], weight_decay=settings["weight_decay"], adjust_lr_fn="original"
+        ),
+        torch.optim.AdamW(others, lr=settings["adam_lr"], betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+def pace(elapsed: float, total: float, step: int, warmup_steps: int, last: bool) -> float:
+    """Learning rate factor: warm-up, flat, and on the last stage linear to 5 % over its second half."""
+    warm = min(1.0, (step + 1) / warmup_steps)
+    cool = min(1.0, 2 * (1 - elapsed / total)) if last else 1.0
+    return warm * max(0.05, cool)
+
+
+class Run:
+    """One training run: its weights, its clock, its log and its checkpoint."""
+
+    def __init__(self, recipe: dict[str, Any], device: torch.device) -> None:
+        self.recipe, self.device = recipe, device
+        self.work = Path(recipe["work"])
+        self.config = network_config(recipe)
+        torch.manual_seed(recipe["seed"])
+        self.network, self.helpers = Network(self.config).to(device), Helpers(self.config).to(device)
+        self.optimisers = optimisers(self.network, self.helpers, recipe["optimiser"])
+        self.rates = [group["lr"] for o in self.optimisers for group in o.param_groups]
+        self.stage, self.stage_s, self.step, self.trained_s, self.heard_s = 0, 0.0, 0, 0.0, 0.0
+
+    def save(self) -> None:
+        """Write the checkpoint (to resume) and the weights (to use)."""
+        state = {
+            "network": self.network.state_dict(),
+            "helpers": self.helpers.state_dict(),
+            "optimisers": [o.state_dict() for o in self.optimisers],
+            "clock": (self.stage, self.stage_s, self.step, self.trained_s, self.heard_s),
+        }
+        partial = self.work / "checkpoint.part"
+        torch.save(state, partial)
+        partial.replace(self.work / "checkpoint.pt")
+        out = Path(self.recipe["out"])
+        self.config.save(out / "config.json")
+        save_weights(self.network, out / "weights.safetensors")
+
+    def resume(self) -> bool:
+        """Continue from the checkpoint if there is one."""
+        path = self.work / "checkpoint.pt"
+        if not path.exists():
+            return False
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.helpers.load_state_dict(state["helpers"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.stage, self.stage_s, self.step, self.trained_s, self.heard_s = state["clock"]
+        return True
+
+    def learn(self, batch: Batch, factor: float, acting: bool) -> dict[str, float]:
+        """One step."""
+        groups = [group for o in self.optimisers for group in o.param_groups]
+        for group, rate in zip(groups, self.rates, strict=True):
+            group["lr"] = rate * factor
+        loss, log = grade(self.network, self.helpers, batch.to(self.device), acting)
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_([*self.network.parameters(), *self.helpers.parameters()], 1.0)
+        if math.isfinite(float(norm)):
+            for optimiser in self.optimisers:
+                optimiser.step()
+        return log | {"loss": float(loss.detach())}
+
+    def play_stage(self, workers: int) -> None:
+        """Run the current stage to its end."""
+        plan = self.recipe["stage"][self.stage]
+        context = mp.get_context("spawn")
+        fifo: Any = context.Queue(maxsize=3)
+        base = self.recipe["seed"] * 1_000_003 + self.step * 101
+        pool = [
+            context.Process(target=compose_batches, args=(self.recipe, self.stage, base + i, fifo), daemon=True)
+            for i in range(workers)
+        ]
+        for worker in pool:
+            worker.start()
+        total, last = plan["minutes"] * 60.0, self.stage == len(self.recipe["stage"]) - 1
+        sums: dict[str, list[float]] = {}
+        saved = shown = before = time.monotonic()
+        try:
+            while self.stage_s < total:
+                try:
+                    arrays = fifo.get(timeout=120)
+                except queue.Empty:
+                    if not any(worker.is_alive() for worker in pool):
+                        raise RuntimeError("every process that composes scenes has died; see its message above") from None
+                    continue
+                factor = pace(self.stage_s, total, self.step, self.recipe["optimiser"]["warmup_steps"], last)
+                log = self.learn(Batch.from_arrays(arrays), factor, acting=bool(plan.get("acting", True)))
+                now = time.monotonic()
+                self.step += 1
+                self.stage_s += now - before
+                self.trained_s += now - before
+                self.heard_s += plan["batch"] * plan["scene_s"]
+                before = now
+                for name, value in log.items():
+                    sums.setdefault(name, []).append(value)
+                if now - shown > 20:
+                    shown = now
+                    self._report(plan["name"], total, sums)
+                    sums = {}
+                if now - saved > CHECKPOINT_EVERY_S:
+                    saved = now
+                    self.save()
+        finally:
+            for worker in pool:
+                worker.terminate()
+            for worker in pool:
+                worker.join()
+            self.save()
+
+    def _report(self, stage: str, total: float, sums: dict[str, list[float]]) -> None:
+        means = {name: round(float(np.mean(values)), 4) for name, values in sums.items()}
+        row = {
+            "stage": stage,
+            "step": self.step,
+            "minutes": round(self.trained_s / 60, 2),
+            "left_minutes": round((total - self.stage_s) / 60, 1),
+            "audio_h": round(self.heard_s / 3600, 2),
+            **means,
+        }
+        with (self.work / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        print(" ".join(f"{k}={v}" for k, v in row.items()), flush=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """``imkit train RECIPE [--workers N] [--threads N] [--fresh]``."""
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="imkit train", description="Train a model from nothing to weights.")
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--workers", type=int, default=1, help="processes that compose scenes")
+    parser.add_argument("--threads", type=int, default=0, help="threads of the network, 0 = as torch likes")
+    parser.add_argument("--fresh", action="store_true", help="forget the checkpoint")
+    options = parser.parse_args(arguments)
+    recipe = read_recipe(options.recipe)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    work, out = Path(recipe["work"]), Path(recipe["out"])
+    work.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+    language = Language()
+    plan = plan_bank(recipe["bank"], recipe["texts"], language, recipe["seed"], held_out=False)
+    ensure_bank(work / "bank", plan, max(1, options.workers), print)
+    render_clips(out, Voice(**recipe["voice"]), language)
+    if open_digits(recipe, held_out=False) is None:
+        print(f"no recorded digits at {recipe['digits']['folder']}: training without them (the model card says where to get them)")
+    if options.fresh:
+        (work / "checkpoint.pt").unlink(missing_ok=True)
+    run = Run(recipe, device)
+    print("resumed at step", run.step) if run.resume() else print("from nothing")
+    count = sum(p.numel() for p in run.network.parameters())
+    print(f"{count / 1e6:.2f}M parameters on {device}")
+    while run.stage < len(recipe["stage"]):
+        run.play_stage(options.workers)
+        run.stage, run.stage_s = run.stage + 1, 0.0
+        run.save()
+    return 0
