@@ -128,3 +128,21 @@ def test_a_bad_file_is_named_with_its_reason(tmp_path, kind):
     with pytest.raises(SourceError, match=expected.get(kind, "no video|truncated")) as caught:
         read_all(VideoFile(path))
     assert str(caught.value).startswith(str(path))
+
+
+def test_a_video_that_was_turned_is_seen_upright(tmp_path):
+    path = tmp_path / "turned.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 160, 80, "yuv420p"
+        stream.set_display_rotation(90)
+        picture = np.zeros((80, 160, 3), np.uint8)
+        picture[:, 80:] = 255  # bright on the right: turned a quarter to the left, bright on top
+        for _ in range(2):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")):
+                container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+    frame = read_all(VideoFile(path))[0].frames[0]
+    assert frame.shape == (160, 80, 3)
+    assert frame[:70].mean() > 200 > 50 > frame[90:].mean()
