@@ -1,21 +1,17 @@
 // One per widget model, alive across views: media, audio graph, lanes, lease, counters. Views only draw what it holds.
 
 import type { AnyModel } from "@anywidget/types";
-import { type Frame, type FrameFields, type Json, Kind } from "./codec";
+import { type Frame, type Json, Kind } from "./codec";
 import { pcmOf, TICK_S } from "./pcm";
 import { Devices } from "./devices";
 import { AudioGraph } from "./graph";
-import { type LaneName, socketUrls } from "./lanes";
+import { Link } from "./link";
 import { type MediaKind, mediaExists } from "./media";
 import type { CaptureTick, PlaybackReport } from "./ports";
 import { listOf, momentOf, Recent, textOr } from "./protocol";
-import type { RelayEvent } from "./relay";
-import { type RelayHost, startRelay } from "./relayhost";
 import { Tap } from "./tap";
 import { Transcript } from "./transcript";
 
-const HELLO_FIRST_MS = 2_000;
-const HELLO_LONGEST_MS = 30_000;
 const MEDIA_PATIENCE_MS = 1_500;
 const DEMO_PATIENCE_MS = 5_000;
 const SILENT_KERNEL_MS = 3_000;
@@ -26,19 +22,13 @@ const LEASE_SETTLED_TICKS = 10;
 export type EngineModel = AnyModel<{ session_id: string; media: string | null; output_rate: number }>;
 export type Change = "state" | "tick" | "words";
 
-const pageSession = crypto.randomUUID?.() ?? Math.random().toString(36).slice(2);
-
 export class Engine {
-  readonly viewId = Math.random().toString(36).slice(2, 10);
+  readonly link: Link;
   readonly recent = new Recent();
   readonly transcript = new Transcript();
   readonly tap = new Tap();
   readonly devices: Devices;
-  link: "connecting" | "connected" | "lost" = "connecting";
   session = { state: "idle", reason: "", model: "", id: "" };
-  lane: LaneName = "comm";
-  laneReason = "";
-  rttMs: number | null = null;
   stats: Json = {};
   starting = false;
   running = false;
@@ -49,32 +39,29 @@ export class Engine {
   levelDb = -100;
   capturedTicks = 0;
   framesSent = 0;
-  droppedHere = 0;
-  malformed = 0;
   report: PlaybackReport | null = null;
   heardS = 0; // how far the model's speech was heard, on the session's clock
   error = "";
   surface = "";
   note = "";
 
-  private readonly relay: RelayHost;
   private readonly listeners = new Set<(change: Change) => void>();
   private graph: AudioGraph | null = null;
-  private helloWaitMs = HELLO_FIRST_MS;
-  private helloTimer: ReturnType<typeof setTimeout> | undefined;
   private demoTimer: ReturnType<typeof setTimeout> | undefined;
   private stopTimer: ReturnType<typeof setTimeout> | undefined;
-  private lastFrameMs = performance.now();
   private lastMomentMs = performance.now();
   private startCount = 0;
   private disposed = false;
 
   constructor(private readonly model: EngineModel) {
     this.devices = new Devices(model, () => this.onDevices(), (error) => this.fault("media", error));
-    this.relay = startRelay((event) => this.onRelay(event));
-    model.on("msg:custom", this.onMessage);
-    model.on("comm:close", this.onCommClosed);
-    this.hello();
+    this.link = new Link(model, {
+      onFrame: (frame) => this.onFrame(frame),
+      onTick: (tick, grabFrame) => this.onTick(tick, grabFrame),
+      onPlayed: (report) => this.onPlayed(report),
+      onLost: (reason) => this.onLost(reason),
+      onChange: () => this.changed(),
+    });
   }
 
   get insecure(): boolean {
@@ -86,7 +73,7 @@ export class Engine {
   }
 
   get mine(): boolean {
-    return this.leaseHolder === null || this.leaseHolder === this.viewId;
+    return this.leaseHolder === null || this.leaseHolder === this.link.viewId;
   }
 
   get soundBlocked(): boolean {
@@ -97,7 +84,7 @@ export class Engine {
   get silentKernel(): boolean {
     const now = performance.now();
     const noMoment = this.session.state === "live" && now - this.lastMomentMs > SILENT_KERNEL_MS;
-    return this.running && (noMoment || now - this.lastFrameMs > SILENT_KERNEL_MS);
+    return this.running && (noMoment || now - this.link.lastFrameMs > SILENT_KERNEL_MS);
   }
 
   /** The tick that is being captured now, on the session's own count. */
@@ -114,13 +101,13 @@ export class Engine {
 
   /** Only ever from a click or a key: the audio context and the permission prompt need one. */
   async start(media = true): Promise<void> {
-    if (this.running || this.starting || this.link === "lost" || this.disposed) return;
+    if (this.running || this.starting || this.link.state === "lost" || this.disposed) return;
     this.starting = true;
     this.error = "";
     const run = ++this.startCount;
     if (!media) this.devices.wantNothing();
-    this.control({ type: "lease", take: true });
-    this.leaseHolder = this.viewId;
+    this.link.control({ type: "lease", take: true });
+    this.leaseHolder = this.link.viewId;
     this.changed();
     try {
       if (!this.canSound) return this.startSilent();
@@ -133,7 +120,7 @@ export class Engine {
         return this.devices.release();
       }
       this.graph = opened.graph;
-      this.relay.post({ type: "ports", capture: opened.capture, playback: opened.playback }, [opened.capture, opened.playback]);
+      this.link.plug(opened.capture, opened.playback);
       this.tap.reset(context, this.graph.analyser);
       this.graph.setMicrophone(this.devices.microphone.track);
       this.graph.setDucked(this.speakers);
@@ -151,17 +138,17 @@ export class Engine {
   /** Where the page may not use sound, a timer is the clock: typing and reading still work. */
   private startSilent(): void {
     this.goLive(0);
-    this.relay.post({ type: "clock" });
+    this.link.post({ type: "clock" });
   }
 
   private goLive(outputLatencyS: number): void {
-    this.relay.post({ type: "live", on: true });
+    this.link.post({ type: "live", on: true });
     this.capturedTicks = 0;
     this.report = null;
     this.heardS = 0;
-    this.lastFrameMs = this.lastMomentMs = performance.now();
+    this.link.lastFrameMs = this.lastMomentMs = performance.now();
     this.running = true;
-    this.control({ type: "start", constraints: this.devices.granted(), output_latency_s: outputLatencyS });
+    this.link.control({ type: "start", constraints: this.devices.granted(), output_latency_s: outputLatencyS });
     this.sayDevices();
   }
 
@@ -169,7 +156,7 @@ export class Engine {
     this.startCount++;
     const was = this.running;
     void this.halt();
-    if (was) this.control({ type: "stop" });
+    if (was) this.link.control({ type: "stop" });
     this.changed();
   }
 
@@ -192,16 +179,16 @@ export class Engine {
 
   setShareDraft(on: boolean): void {
     this.shareDraft = on;
-    this.control({ type: "share_draft", on });
+    this.link.control({ type: "share_draft", on });
     this.changed();
   }
 
   sendText(text: string): void {
-    this.send({ kind: Kind.Text, timeS: this.capturedTicks * TICK_S, payload: { text } });
+    this.link.send({ kind: Kind.Text, timeS: this.capturedTicks * TICK_S, payload: { text } });
   }
 
   sendDraft(draft: string): void {
-    if (this.shareDraft && this.running) this.send({ kind: Kind.Text, timeS: this.capturedTicks * TICK_S, payload: { draft } });
+    if (this.shareDraft && this.running) this.link.send({ kind: Kind.Text, timeS: this.capturedTicks * TICK_S, payload: { draft } });
   }
 
   /** The bundled voice asks a question by the road that a microphone takes. */
@@ -225,104 +212,29 @@ export class Engine {
       this.error = "the kernel sent no demo voice";
       this.changed();
     }, DEMO_PATIENCE_MS);
-    this.control({ type: "demo" });
+    this.link.control({ type: "demo" });
   }
 
   dispose(): void {
     this.disposed = true;
-    if (this.running && this.mine) this.control({ type: "stop" });
+    if (this.running && this.mine) this.link.control({ type: "stop" });
     void this.halt();
-    clearTimeout(this.helloTimer);
     clearTimeout(this.demoTimer);
     clearTimeout(this.stopTimer);
     this.devices.close();
-    this.model.off("msg:custom", this.onMessage);
-    this.model.off("comm:close", this.onCommClosed);
-    this.relay.close();
+    this.link.close();
     this.listeners.clear();
   }
 
-  control(message: Json, lane?: LaneName): void {
-    this.send({ kind: Kind.ControlUp, payload: { view: this.viewId, ...message } }, lane);
+  private onPlayed(report: PlaybackReport): void {
+    this.report = report;
+    this.heardS = Math.max(this.heardS, report.heardS);
+    this.tap.played(report);
   }
 
-  private send(fields: FrameFields, lane?: LaneName): void {
-    this.relay.post(lane ? { type: "send", fields, lane } : { type: "send", fields });
-  }
-
-  private helloMessage(): Json {
-    return {
-      type: "hello",
-      view: this.viewId,
-      page_session: pageSession,
-      lane: "comm",
-      origin: window.location.origin,
-      user_agent: navigator.userAgent,
-    };
-  }
-
-  private hello(): void {
-    if (this.disposed || this.link !== "connecting") return;
-    this.control(this.helloMessage(), "comm");
-    this.helloTimer = setTimeout(() => this.hello(), this.helloWaitMs);
-    this.helloWaitMs = Math.min(2 * this.helloWaitMs, HELLO_LONGEST_MS);
-  }
-
-  private onMessage = (content: { imkit?: number } | null, buffers: DataView[] = []): void => {
-    if (content?.imkit !== 1) return;
-    for (const view of buffers) {
-      const data = (view.buffer as ArrayBuffer).slice(view.byteOffset, view.byteOffset + view.byteLength);
-      this.relay.post({ type: "comm", data }, [data]);
-    }
-  };
-
-  private onCommClosed = (): void => this.lost("the kernel closed this widget");
-
-  private onRelay(event: RelayEvent): void {
-    if (this.disposed && event.type !== "comm") return;
-    switch (event.type) {
-      case "comm":
-        return this.overComm(event.data);
-      case "frame":
-        this.lastFrameMs = performance.now();
-        return this.onFrame(event.frame);
-      case "lane":
-        this.lane = event.lane;
-        this.laneReason = event.reason;
-        this.rttMs = null;
-        return this.changed();
-      case "rtt":
-        this.lastFrameMs = performance.now();
-        this.rttMs = event.ms;
-        return this.changed();
-      case "tick":
-        return this.onTick(event.tick, event.grabFrame);
-      case "played":
-        this.report = event.report;
-        this.heardS = Math.max(this.heardS, event.report.heardS);
-        return this.tap.played(event.report);
-      case "counts":
-        this.malformed = event.malformed;
-        this.droppedHere = event.droppedTicks;
-        return this.changed();
-    }
-  }
-
-  private overComm(data: ArrayBuffer): void {
-    try {
-      this.model.send({ imkit: 1, view: this.viewId }, undefined, [data]);
-    } catch {
-      if (!this.disposed) this.lost("the kernel was restarted or this widget was closed there");
-    }
-  }
-
-  private lost(reason: string): void {
-    if (this.link === "lost") return;
-    this.link = "lost";
+  private onLost(reason: string): void {
     this.session = { ...this.session, state: "closed", reason };
     void this.halt();
-    this.relay.post({ type: "connect", urls: [], hello: {} });
-    this.changed();
   }
 
   private onTick(tick: Omit<CaptureTick, "pcm">, grabFrame: boolean): void {
@@ -337,7 +249,7 @@ export class Engine {
   private async sendStill(timeS: number): Promise<void> {
     try {
       const jpeg = await this.devices.still();
-      if (jpeg && this.running) this.send({ kind: Kind.Frame, seq: this.framesSent++, timeS, payload: jpeg });
+      if (jpeg && this.running) this.link.send({ kind: Kind.Frame, seq: this.framesSent++, timeS, payload: jpeg });
     } catch (error) {
       this.fault("camera", error);
     }
@@ -347,7 +259,7 @@ export class Engine {
     if (frame.kind === Kind.Moment && frame.json) {
       const moment = momentOf(frame.json);
       if (this.silentKernel) queueMicrotask(() => this.changed());
-      this.lastMomentMs = this.lastFrameMs;
+      this.lastMomentMs = performance.now();
       this.recent.add(moment);
       if (this.transcript.add(moment)) this.changed("words");
       if (!this.running) this.changed("tick");
@@ -372,7 +284,7 @@ export class Engine {
   private onControl(message: Json): void {
     switch (message.type) {
       case "welcome":
-        if (message.view !== undefined && message.view !== this.viewId) return; // comm answers reach every page
+        if (message.view !== undefined && message.view !== this.link.viewId) return; // comm answers reach every page
         return this.onWelcome(message);
       case "state":
         this.session.state = textOr(message.state, this.session.state);
@@ -389,8 +301,8 @@ export class Engine {
           this.startCount++;
           void this.halt();
         } else if (this.leaseHolder === null && this.running && this.capturedTicks > LEASE_SETTLED_TICKS) {
-          this.control(this.helloMessage()); // the kernel forgot this page, after a long silence on its own side
-          this.control({ type: "lease", take: true });
+          this.link.helloAgain(true); // the kernel forgot this page, after a long silence on its own side
+          this.link.control({ type: "lease", take: true });
         }
         break;
       case "stats":
@@ -411,29 +323,19 @@ export class Engine {
   }
 
   private onWelcome(message: Json): void {
-    clearTimeout(this.helloTimer);
-    this.helloWaitMs = HELLO_FIRST_MS;
-    this.link = "connected";
     this.session = {
       state: textOr(message.state, "idle"),
       reason: textOr(message.reason),
       model: textOr(message.model),
       id: textOr(message.session),
     };
+    this.link.welcomed(message.socket);
     this.note = textOr(message.note);
     const history = listOf(message.history);
     for (const item of history) this.recent.add(momentOf((item ?? {}) as Json));
     if (this.transcript.entries.length === 0) {
       if (listOf(message.transcript).length > 0) this.transcript.restore(message.transcript, this.recent.last?.i ?? -1);
       else for (const item of history) this.transcript.add(momentOf((item ?? {}) as Json));
-    }
-    const socket = message.socket as Json | null | undefined;
-    if (socket && typeof socket.port === "number") {
-      const address = { port: socket.port, token: textOr(socket.token), path: textOr(socket.path) };
-      const { protocol, hostname, host } = window.location;
-      this.relay.post({ type: "connect", urls: socketUrls(address, { protocol, hostname, host, baseUrl: baseUrl() }), hello: this.helloMessage() });
-    } else if (socket === null) {
-      this.relay.post({ type: "connect", urls: [], hello: this.helloMessage() });
     }
     this.changed("words");
     this.changed("tick");
@@ -451,8 +353,8 @@ export class Engine {
 
   private sayDevices(): void {
     const { microphone, camera } = this.devices;
-    this.control({ type: "mute", microphone: !microphone.track, camera: !camera.track });
-    this.control({ type: "permissions", microphone: microphone.permission, camera: camera.permission });
+    this.link.control({ type: "mute", microphone: !microphone.track, camera: !camera.track });
+    this.link.control({ type: "permissions", microphone: microphone.permission, camera: camera.permission });
   }
 
   private async halt(): Promise<void> {
@@ -464,8 +366,8 @@ export class Engine {
     clearTimeout(this.demoTimer);
     this.devices.release();
     this.tap.reset(null, null);
-    this.relay.post({ type: "live", on: false });
-    this.relay.post({ type: "unplug" });
+    this.link.post({ type: "live", on: false });
+    this.link.post({ type: "unplug" });
     this.changed();
     await graph?.close();
   }
@@ -492,21 +394,11 @@ export class Engine {
   private fault(where: string, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     this.error = message;
-    this.control({ type: "fault", where, message: message.slice(0, 500) });
+    this.link.control({ type: "fault", where, message: message.slice(0, 500) });
     this.changed();
   }
 
   private changed(change: Change = "state"): void {
     for (const listener of this.listeners) listener(change);
-  }
-}
-
-
-function baseUrl(): string {
-  try {
-    const config = JSON.parse(document.getElementById("jupyter-config-data")?.textContent ?? "{}") as Json;
-    return textOr(config.baseUrl, "/");
-  } catch {
-    return "/";
   }
 }

@@ -138,11 +138,11 @@ class View {
     const device = (kind: MediaKind) => ({ wanted: e.devices[kind].wanted, on: e.devices[kind].track !== null, permission: e.devices[kind].permission });
     const compute = e.stats.compute_ms_p50;
     return {
-      link: e.link, state: e.session.state, reason: e.session.reason, starting: e.starting, running: e.running, mine: e.mine,
+      link: e.link.state, state: e.session.state, reason: e.session.reason, starting: e.starting, running: e.running, mine: e.mine,
       silentKernel: e.silentKernel, insecure: e.insecure, microphone: device("microphone"), camera: device("camera"),
-      demo: e.demo === "playing", lane: e.lane, laneReason: e.laneReason, rttMs: e.rttMs,
+      demo: e.demo === "playing", lane: e.link.lane, laneReason: e.link.laneReason, rttMs: e.link.rttMs,
       computeMs: typeof compute === "number" ? compute : null,
-      dropped: numberOr(e.stats.dropped, 0) + e.droppedHere, missed: numberOr(e.stats.missed, 0),
+      dropped: numberOr(e.stats.dropped, 0) + e.link.droppedTicks, missed: numberOr(e.stats.missed, 0),
     };
   }
 
@@ -174,15 +174,15 @@ class View {
       this.startButton.dataset.on = String(on);
       this.startButton.replaceChildren(icon(on ? "stop" : "play"), on ? "Stop" : "Start");
     }
-    this.startButton.disabled = e.link !== "connected";
+    this.startButton.disabled = e.link.state !== "connected";
     this.startButton.hidden = !e.mine;
     this.takeButton.hidden = e.mine;
-    this.takeButton.disabled = e.link !== "connected";
+    this.takeButton.disabled = e.link.state !== "connected";
     this.soundButton.hidden = !e.soundBlocked;
-    this.demoButton.disabled = e.link !== "connected" || !e.mine || !e.canSound || e.demo === "asked";
+    this.demoButton.disabled = e.link.state !== "connected" || !e.mine || !e.canSound || e.demo === "asked";
     press(this.demoButton, e.demo !== "idle");
     setText(this.demoButton.lastElementChild!, e.demo === "playing" ? "Stop demo voice" : "Play demo voice");
-    this.input.disabled = e.link !== "connected" || !e.mine;
+    this.input.disabled = e.link.state !== "connected" || !e.mine;
   }
 
   private drawDevice(kind: MediaKind): void {

@@ -17,13 +17,13 @@ declare global {
 function inspect(engine: Engine): Inspect {
   return {
     stats: () => ({
-      view: engine.viewId,
-      link: engine.link,
+      view: engine.link.viewId,
+      link: engine.link.state,
       state: engine.session.state,
       running: engine.running,
       mine: engine.mine,
-      lane: engine.lane,
-      rtt: engine.rttMs,
+      lane: engine.link.lane,
+      rtt: engine.link.rttMs,
       capturedTicks: engine.capturedTicks,
       moments: engine.recent.size,
       framesSent: engine.framesSent,
@@ -31,8 +31,8 @@ function inspect(engine: Engine): Inspect {
       playedEpoch: engine.report?.epoch ?? 0,
       trimmed: engine.report?.trimmed ?? 0,
       underruns: engine.report?.underruns ?? 0,
-      malformed: engine.malformed,
-      dropped: engine.droppedHere,
+      malformed: engine.link.malformed,
+      dropped: engine.link.droppedTicks,
       microphone: engine.devices.microphone.track !== null,
       camera: engine.devices.camera.track !== null,
       error: engine.error,
@@ -49,10 +49,10 @@ export default function widget() {
       const mine = new Engine(model as EngineModel);
       const page = (window.__imkit ??= { engines: new Map() });
       engine = mine;
-      page.engines.set(mine.viewId, inspect(mine));
+      page.engines.set(mine.link.viewId, inspect(mine));
       signal.addEventListener("abort", () => {
         mine.dispose();
-        page.engines.delete(mine.viewId);
+        page.engines.delete(mine.link.viewId);
       });
     },
     render({ el, signal }: RenderProps): void {
