@@ -269,4 +269,10 @@ def test_the_command_line_starts_without_heavy_imports():
     program = "import sys, imkit.cli; print([m for m in ('torch', 'plotly', 'onnxruntime', 'av') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-    assert imkit.__version__
+
+
+def test_it_says_its_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"imkit {imkit.__version__}\n"

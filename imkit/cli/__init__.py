@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from imkit import __version__
 from imkit.stream import ImkitError
 
 
@@ -59,6 +60,7 @@ def _command(arguments: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("imkit", description="Full-duplex AI in a Jupyter notebook.")
+    parser.add_argument("--version", action="version", version=f"imkit {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, help: str) -> argparse.ArgumentParser:
