@@ -31,7 +31,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 $(MODULES): widget/package-lock.json
-	@command -v node >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 20)' \
+	@command -v node >/dev/null && node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' \
 	  || { echo 'the widget needs Node.js 20 or newer and npm: see https://nodejs.org'; exit 1; }
 	cd widget && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
