@@ -159,7 +159,6 @@ def test_typing_starts_the_session_and_a_chart_appears():
     shown = []
     kernel = Kernel(show=shown.append)
     try:
-        kernel.session.tools  # the offline analyst has no data here, and says so in words
         kernel.hello()
         kernel.link.receive(encode(json_frame(Kind.TEXT, {"text": "plot something"})))
         moment = kernel.comm.wait_for(lambda f: f.kind is Kind.MOMENT and f.json()["typed"]).json()

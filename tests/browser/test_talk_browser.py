@@ -1,0 +1,70 @@
+"""A person talks to a session in JupyterLab: heard, answered by sound, written down, and a chart made."""
+
+import pytest
+from lab import answer_delays, until
+
+DATA = (
+    "import pandas as pd\npeople = pd.DataFrame({'age': [31, 45, 22, 58, 39], 'height': [1.7, 1.8, 1.6, 1.75, 1.68]})"
+)
+
+
+def test_spoken_question_is_answered_and_typed_plot_makes_a_chart(notebook):
+    notebook.show(DATA)
+    notebook.start()
+    until(lambda: len(answer_delays(notebook.tap())) >= 2, 30, f"no audible answer: {notebook.stats()}")
+    delays = answer_delays(notebook.tap())
+    print("end of speech to first sound, s:", [round(delay, 3) for delay in delays])
+    assert all(delay < 1.5 for delay in delays)
+    assert "seven" in notebook.talk()
+    assert "sounds" in notebook.talk()
+    assert notebook.strip_colours() > 5
+    stats = notebook.stats()
+    assert stats["lane"] == "socket"
+    assert stats["framesSent"] > 5
+    assert stats["malformed"] == stats["dropped"] == 0
+    notebook.send("plot the age of people")
+    notebook.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=20_000)
+    assert "plot the age of people" in notebook.talk()
+    status = notebook.status()
+    assert "microphone on" in status
+    assert "camera on" in status
+    assert "socket lane" in status
+    kernel = notebook.value("session.stats()")
+    assert kernel["dropped_audio_ticks"] == kernel["missing_audio_ticks"] == 0
+    assert kernel["played_s"] > 0
+    assert notebook.value("session.timeline[-1].frame_count + session.timeline[-2].frame_count") > 0
+    notebook.stop()
+
+
+LOOP = """
+import time
+end = time.monotonic() + 6
+while time.monotonic() < end:
+    sum(i * i for i in range(99))
+print("ended")
+"""
+BUSY = {"sleep": "import time; time.sleep(8); print('ended')", "python": LOOP}
+
+
+@pytest.mark.parametrize("cell", BUSY)
+@pytest.mark.parametrize("lane", ["socket", "comm"])
+def test_a_busy_cell_does_not_hold_the_conversation_up(notebook, cell, lane):
+    setup = "import os; os.environ['IMKIT_LANE'] = 'comm'" if lane == "comm" else ""
+    notebook.show(setup)
+    notebook.start()
+    until(lambda: answer_delays(notebook.tap()), 20, "no audible answer before the busy cell")
+    before, said_before = notebook.stats(), len(answer_delays(notebook.tap()))
+    place = notebook.start_running(BUSY[cell])
+    notebook.page.wait_for_timeout(5500)
+    assert not notebook.ended(place)
+    after, delays = notebook.stats(), answer_delays(notebook.tap())
+    until(lambda: notebook.ended(place), 20, "the cell did not end")
+    assert notebook.outputs(place)[0]["text"] == "ended\n"
+    assert after["lane"] == lane
+    captured = after["capturedTicks"] - before["capturedTicks"]
+    taken = after["moments"] - before["moments"]
+    print(f"{lane}, {cell}: {taken} of {captured} micro-turns answered while busy, rtt {after['rtt']}")
+    assert captured > 20
+    assert taken >= 0.95 * captured - 1  # one may be on its way at either end
+    assert len(delays) > said_before
+    print("end of speech to first sound, s:", [round(delay, 3) for delay in delays[said_before:]])
