@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 
 import torch
@@ -41,17 +42,21 @@ def export_graph(config: NanoConfig, path: Path) -> None:
     for parameter in graph.parameters():  # equal tensors would be merged and lose their names
         torch.nn.init.normal_(parameter)
     buffer = io.BytesIO()
-    torch.onnx.export(
-        graph,
-        example_inputs(config),
-        buffer,
-        input_names=list(INPUTS),
-        output_names=list(OUTPUTS),
-        dynamic_axes={"present": {0: "tokens"}, "new_keys": {1: "tokens"}, "new_values": {1: "tokens"}},
-        opset_version=OPSET,
-        do_constant_folding=False,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        # The tracing exporter keeps parameter names and plain operators, which is what is wanted; its warnings say that
+        # it is the older of two, and that the one branch on a constant length was taken.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            graph,
+            example_inputs(config),
+            buffer,
+            input_names=list(INPUTS),
+            output_names=list(OUTPUTS),
+            dynamic_axes={"present": {0: "tokens"}, "new_keys": {1: "tokens"}, "new_values": {1: "tokens"}},
+            opset_version=OPSET,
+            do_constant_folding=False,
+            dynamo=False,
+        )
     model = onnx.load_from_string(buffer.getvalue())
     wanted = {f"network.{name}" for name, _ in graph.network.named_parameters()}
     found = set()

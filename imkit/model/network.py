@@ -118,7 +118,8 @@ class Patches(nn.Module):
         x = frames * 2 - 1
         for layer in self.stem:
             x = F.gelu(layer(x), approximate="tanh")
-        return torch.as_tensor(self.mix(F.gelu(self.join(x.flatten(1)), approximate="tanh")))
+        out: Tensor = self.mix(F.gelu(self.join(x.flatten(1)), approximate="tanh"))
+        return out
 
 
 class Network(nn.Module):
@@ -166,7 +167,8 @@ class Network(nn.Module):
         per_token = self.config.mel_frames // AUDIO_TOKENS * self.config.mel_bins
         heard = self.level(levels).reshape(batch, -1, per_token * self.config.level_width)
         own = self.own_level(own_levels).reshape(batch, -1, per_token * self.config.level_width)
-        return torch.as_tensor(self.audio_in(heard) + self.own_in(own))
+        out: Tensor = self.audio_in(heard) + self.own_in(own)
+        return out
 
     def clock_features(self, ticks: Tensor) -> Tensor:
         """Phases of micro-turn numbers [...] at periods of 2, 4, 8 ... ticks: [..., 2 * octaves]."""
@@ -176,11 +178,13 @@ class Network(nn.Module):
 
     def embed_words(self, words: Tensor, provenance: Tensor, clock: Tensor) -> Tensor:
         """Word ids and provenance ids [...] with clock features [..., 2 * octaves] to tokens [..., width]."""
-        return torch.as_tensor(self.word(words) + self.provenance(provenance) + self.clock(clock))
+        out: Tensor = self.word(words) + self.provenance(provenance) + self.clock(clock)
+        return out
 
     def embed_act(self, said: Tensor, floor: Tensor, call: Tensor, clock: Tensor) -> Tensor:
         """What was done in the micro-turn before [...] with the clock of this one to tokens [..., width]."""
-        return torch.as_tensor(self.said(said) + self.floor(floor) + self.call(call) + self.clock(clock))
+        out: Tensor = self.said(said) + self.floor(floor) + self.call(call) + self.clock(clock)
+        return out
 
     def decode(
         self, x: Tensor, positions: Tensor, bias: Tensor, past: tuple[Tensor, Tensor] | None = None
