@@ -70,7 +70,7 @@ class LiveSession(Session):
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         if str(self.state) == "closed":
-            return {"text/plain": repr(self)}, {}
+            return {"text/plain": repr(self)}
         if self._display is None:
             from .cells import MAX_CELLS
             from .display import Display
