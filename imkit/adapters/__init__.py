@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..stream import InteractionModel, ModelError
+from imkit.stream import InteractionModel, ModelError
 
 __all__ = ["load"]
 
@@ -22,7 +22,7 @@ def load(name_or_model: str | Path | InteractionModel[Any], *, runtime: str = "o
         raise ModelError(
             f"{type(name_or_model).__name__} has no spec, open and step; pass a name, a folder, or a model that has them"
         )
-    from ..model.nano import load_nano, model_folder
+    from imkit.model.nano import load_nano, model_folder
 
     if runtime not in ("onnx", "eager"):
         raise ModelError(f"runtime={runtime!r} is unknown; use 'onnx' or 'eager'")

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..stream import ModelError
+from imkit.stream import ModelError
 
 FLOORS = ("listen", "backchannel", "speak")
 PROVENANCES = ("heard", "typed", "background", "tool", "notebook", "ui", "file")

@@ -49,7 +49,7 @@ def export_graph(config: NanoConfig, path: Path) -> None:
         torch.onnx.export(
             graph,
             example_inputs(config),
-            buffer,
+            buffer,  # type: ignore[arg-type] # a file object is taken too
             input_names=list(INPUTS),
             output_names=list(OUTPUTS),
             dynamic_axes={"present": {0: "tokens"}, "new_keys": {1: "tokens"}, "new_values": {1: "tokens"}},
@@ -71,7 +71,9 @@ def export_graph(config: NanoConfig, path: Path) -> None:
                 entry = tensor.external_data.add()
                 entry.key, entry.value = key, value
     if missing := wanted - found:
-        raise RuntimeError(f"the exported graph lost the names of {sorted(missing)[:3]}; imkit needs them to give weights")
+        raise RuntimeError(
+            f"the exported graph lost the names of {sorted(missing)[:3]}; imkit needs them to give weights"
+        )
     model.doc_string = ""
     for node in model.graph.node:
         node.doc_string = ""

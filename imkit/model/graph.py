@@ -109,4 +109,4 @@ class TickGraph(nn.Module):
         )
 
 
-assert len(PROVENANCES) < 256 and ROWS == len(SLOT_OF_ROW)
+assert len(PROVENANCES) < 256 and len(SLOT_OF_ROW) == ROWS

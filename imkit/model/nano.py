@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..stream import (
+from imkit.stream import (
     INPUT_SAMPLES,
     TICK_S,
     TICKS_PER_S,
@@ -27,6 +27,7 @@ from ..stream import (
     Word,
     heard_from_s,
 )
+
 from .config import AUDIO_TOKENS, FLOORS, PROVENANCES, WORD_SLOTS, NanoConfig
 from .graph import ROW_ACT, ROW_AUDIO, ROW_FRAME, ROW_WORD
 from .reading import FAIL, RESULT, UNKNOWN, read_text, small_square
@@ -151,7 +152,9 @@ class Nano:
         heard = []
         for slot, word_id in enumerate(heard_ids):
             if word_id:
-                end_s = max(index / TICKS_PER_S + (slot + 1) * TICK_S / AUDIO_TOKENS - HEARD_LAG_S, state.last_end_s + 0.05)
+                end_s = max(
+                    index / TICKS_PER_S + (slot + 1) * TICK_S / AUDIO_TOKENS - HEARD_LAG_S, state.last_end_s + 0.05
+                )
                 start_s = max(state.last_end_s, end_s - 0.4)
                 text = "…" if vocabulary[word_id] == UNKNOWN else vocabulary[word_id]
                 heard.append(Word(text, round(start_s, 3), round(end_s, 3)))
@@ -202,7 +205,9 @@ def model_folder(name: str) -> Path:
     ):
         if (folder / "config.json").exists():
             return folder
-    raise ModelError(f"{name!r} is no model that comes with imkit; pass a folder with config.json and weights.safetensors")
+    raise ModelError(
+        f"{name!r} is no model that comes with imkit; pass a folder with config.json and weights.safetensors"
+    )
 
 
 def load_nano(folder: Path | str | None = None, runtime: Literal["onnx", "eager"] = "onnx") -> Nano:

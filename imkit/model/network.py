@@ -46,14 +46,14 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class RMSNorm(nn.Module):
-    """Root-mean-square norm over the last axis (Zhang & Sennrich 2019), spelled out so that it exports as plain operators."""
+    """Root-mean-square norm over the last axis (Zhang & Sennrich 2019), in plain operators so that it exports."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [..., width] to unit mean square, scaled."""
+        """X [..., width] to unit mean square, scaled."""
         return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.weight
 
 
@@ -74,7 +74,7 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor, past: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """x [batch, pos, width], bias [batch or 1, 1, pos, past + pos] added to the scores; gives x and the new keys, values.
+        """X [batch, pos, width], bias [batch or 1, 1, pos, past + pos]; gives x, new keys, values.
 
         ``past`` are keys (already turned) and values [batch, past, head, head_width].
         """

@@ -29,7 +29,7 @@ def _number(digits: str) -> str:
 
 
 def spoken_form(text: str) -> list[str]:
-    """A typed sentence as words one would say: ``"What's 3 + 4?"`` gives ``["what", "is", "three", "plus", "four"]``."""
+    """A typed sentence as words one would say: ``"What's 3 + 4?"`` gives ``what is three plus four``, split."""
     text = text.lower()
     for sign, word in _SIGNS.items():
         text = text.replace(sign, word)

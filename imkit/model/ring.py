@@ -46,7 +46,10 @@ class Ring:
         )
 
     def write(self, keys: Floats, values: Floats, words: npt.NDArray[np.bool_]) -> None:
-        """Take in the tokens of one micro-turn [layer, n, head, head_width]; the oldest n leave, words among them stay pinned."""
+        """Take in the tokens of one micro-turn [layer, n, head, head_width].
+
+        The oldest n leave; words among them stay, pinned.
+        """
         count = keys.shape[1]
         places = (self.next + np.arange(count)) % self.window
         leaving = places[self.is_word[places] & (self.bias[places] == 0)]

@@ -12,7 +12,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..stream import ModelError
+from imkit.stream import ModelError
+
 from .config import NanoConfig
 from .graph import INPUTS, OUTPUTS
 
@@ -58,12 +59,14 @@ class OnnxRuntime:
 
     name = "onnxruntime"
 
-    def __init__(self, folder: Path, config: NanoConfig) -> None:
+    def __init__(self, folder: Path) -> None:
         import onnxruntime as ort
 
         path = folder / "tick.onnx"
         if not path.exists():
-            raise ModelError(f"{path} is missing; write it with imkit.model.export.export_graph or load with runtime='eager'")
+            raise ModelError(
+                f"{path} is missing; write it with imkit.model.export.export_graph or load with runtime='eager'"
+            )
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
@@ -111,7 +114,7 @@ def _float32_weights(path: Path) -> dict[str, npt.NDArray[np.float32]]:
 def open_runtime(folder: Path, config: NanoConfig, runtime: Literal["onnx", "eager"]) -> Runtime:
     """The runtime asked for, over the weights in ``folder``."""
     if runtime == "onnx":
-        return OnnxRuntime(folder, config)
+        return OnnxRuntime(folder)
     if runtime == "eager":
         return EagerRuntime(folder, config)
     raise ModelError(f"runtime={runtime!r} is unknown; use 'onnx' or 'eager'")

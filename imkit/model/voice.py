@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from ..stream import TICK_S, ModelError, samples_per_tick
+from imkit.stream import TICK_S, ModelError, samples_per_tick
 
 FADE_SAMPLES = 160
 

@@ -9,13 +9,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ..stream import ModelError
+from imkit.stream import ModelError
 
 
 def save_weights(network: nn.Module, path: Path) -> None:
     """Write the parameters as bfloat16, whole or not at all."""
     partial = path.with_suffix(".part")
-    tensors = {name: value.detach().to("cpu", torch.bfloat16).contiguous() for name, value in network.named_parameters()}
+    tensors = {
+        name: value.detach().to("cpu", torch.bfloat16).contiguous() for name, value in network.named_parameters()
+    }
     save_file(tensors, partial, metadata={"format": "pt"})
     partial.replace(path)
 

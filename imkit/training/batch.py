@@ -1,4 +1,4 @@
-"""Scenes to batches: what did not come is no token, so sequences are packed and only padded to the longest of a batch."""
+"""Scenes to batches: what did not come is no token, so sequences are packed, then padded to the longest of a batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..model.config import (
+from imkit.model.config import (
     AUDIO_TOKENS,
     PROVENANCES,
     SLOT_ACT,
@@ -21,7 +21,8 @@ from ..model.config import (
     WORD_SLOTS,
     NanoConfig,
 )
-from ..model.frontend import MelLevels, mel_filterbank
+from imkit.model.frontend import MelLevels, mel_filterbank
+
 from .compose import Scene
 
 WARPS = (0.84, 0.88, 0.92, 0.96, 1.0, 1.04, 1.09, 1.14, 1.2)
@@ -79,7 +80,9 @@ class Batch:
         return Batch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
-def feed_back(rng: np.random.Generator, heard: npt.NDArray[np.int64], words: int, error_rate: float) -> npt.NDArray[np.int64]:
+def feed_back(
+    rng: np.random.Generator, heard: npt.NDArray[np.int64], words: int, error_rate: float
+) -> npt.NDArray[np.int64]:
     """What a fallible listener would have written: words dropped, swapped, or made up now and then."""
     out = heard.copy()
     if error_rate:
@@ -102,7 +105,9 @@ def pack(
 
     def levels(sounds: npt.NDArray[np.float32], filters: Tensor | None) -> Tensor:
         with torch.no_grad():
-            return mel.quantise(mel.log_mel(torch.from_numpy(np.concatenate([pad, sounds], 1)), filters)).to(torch.uint8)
+            return mel.quantise(mel.log_mel(torch.from_numpy(np.concatenate([pad, sounds], 1)), filters)).to(
+                torch.uint8
+            )
 
     warps = rng.choice(WARPS, count) if augment else np.ones(count)
     filters = torch.stack([mel_filterbank(config.mel_bins, config.mel_window, warp=float(w)) for w in warps])
@@ -113,13 +118,17 @@ def pack(
         words: list[tuple[int, int, int, int]] = []  # tick, slot, id, provenance
         waiting: list[tuple[int, int]] = []
         for k in range(ticks):
-            before = written[(k - 1) * AUDIO_TOKENS : k * AUDIO_TOKENS] if k else []
+            before = written[max(0, k - 1) * AUDIO_TOKENS : k * AUDIO_TOKENS]
             now = [(int(w), HEARD) for w in before if w]
             waiting += scene.words_in.get(k, [])
             room = WORD_SLOTS - len(now)
             now, waiting = now + waiting[:room], waiting[room:]
             words += [(k, slot, word, prov) for slot, (word, prov) in enumerate(now)]
-        kinds = [(k * SLOTS_PER_TICK + SLOT_AUDIO + i, k * AUDIO_TOKENS + i, 0) for k in range(ticks) for i in range(AUDIO_TOKENS)]
+        kinds = [
+            (k * SLOTS_PER_TICK + SLOT_AUDIO + i, k * AUDIO_TOKENS + i, 0)
+            for k in range(ticks)
+            for i in range(AUDIO_TOKENS)
+        ]
         base = ticks * AUDIO_TOKENS
         kinds += [(k * SLOTS_PER_TICK + SLOT_ACT, base + k, 0) for k in range(ticks)]
         base += ticks
@@ -214,7 +223,7 @@ def in_reach(batch: Batch, window: int, pinned: int) -> Tensor:
 
 def embed(network: torch.nn.Module, batch: Batch) -> Tensor:
     """Packed tokens [b, n, width] of a batch."""
-    from ..model.network import Network
+    from imkit.model.network import Network
 
     assert isinstance(network, Network)
     ticks = batch.word.shape[1]
@@ -237,7 +246,7 @@ def embed(network: torch.nn.Module, batch: Batch) -> Tensor:
 
 def forward(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """The whole batch at once: residuals of audio tokens [b, 4t, width] and of act tokens [b, t, width]."""
-    from ..model.network import Network
+    from imkit.model.network import Network
 
     assert isinstance(network, Network)
     reach = in_reach(batch, network.config.window, network.config.pinned)

@@ -1,4 +1,4 @@
-"""Word clips: nano's interim voice. Each word it can say, spoken once by one synthetic voice and cut to whole micro-turns."""
+"""Word clips: nano's interim voice. Each word it can say, spoken once by one synthetic voice."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ..model.voice import Clips
-from ..stream import TICK_S
+from imkit.model.voice import Clips
+from imkit.stream import TICK_S
+
 from .language import COLOURS, RESULT_REPLIES, SHAPES, SPECIALS, Language, number_words
 from .voices import SAMPLE_RATE_HZ, Voice, synthesise
 
@@ -26,7 +27,7 @@ def reply_words(language: Language) -> list[str]:
         words += number_words(value)
     for reply in RESULT_REPLIES.values():
         words += reply.split()
-    words += "now sorry that failed nothing".split()
+    words += ["now", "sorry", "that", "failed", "nothing"]
     words += COLOURS + SHAPES
     return sorted(set(words) - set(SPECIALS))
 

@@ -13,9 +13,23 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ..model.config import AUDIO_TOKENS, PROVENANCES
-from ..model.voice import Clips
-from .language import CALLS, COLOURS, FAIL, RESULT, RESULT_REPLIES, SEND, SHAPES, UNKNOWN, Language, Request, vocabulary
+from imkit.model.config import AUDIO_TOKENS, PROVENANCES
+from imkit.model.voice import Clips
+
+from .language import (
+    CALLS,
+    COLOURS,
+    FAIL,
+    NUMBERS,
+    RESULT,
+    RESULT_REPLIES,
+    SEND,
+    SHAPES,
+    UNKNOWN,
+    Language,
+    Request,
+    vocabulary,
+)
 from .pictures import Camera
 from .sound import RATE, Sound, microphone
 from .speech import Digits
@@ -87,12 +101,12 @@ class Script:
 
     def speak(self, said: BankUtterance, at_s: float, pauses: list[tuple[int, float]] | None = None) -> float:
         """Put an utterance at a time, with pauses (after how many words, seconds); gives the end of its last word."""
-        audio = said.audio.astype(np.float32) / 32767
+        audio: Sound = said.audio.astype(np.float32) / np.float32(32767)
         shift = 0.0
         begin = 0
         start = round(at_s * RATE)
         words = list(said.words)
-        cuts = {after: length for after, length in pauses or []}
+        cuts = dict(pauses or [])
         last_end = at_s
         for i, (word, start_s, end_s) in enumerate(words):
             self._hear(word, at_s + start_s + shift, at_s + end_s + shift)
@@ -216,7 +230,7 @@ class Composer:
         asked = self.language.meaning.get(said.text)
         end_s = script.speak(said, at_s)
         if asked is not None:
-            return self._respond(script, asked, end_s, at_s)
+            return self._respond(script, asked, end_s)
         return end_s + float(rng.uniform(0.15, 0.6))
 
     def _any(self, rng: np.random.Generator) -> BankUtterance:
@@ -245,9 +259,8 @@ class Composer:
         script.notes.append({"text": said.text, "start": start, "end": end_s, "pauses": pauses})
         return meaning, end_s
 
-    def _respond(self, script: Script, asked: Request, end_s: float, start_s: float) -> float:
+    def _respond(self, script: Script, asked: Request, end_s: float) -> float:
         """Reply to a request that ended at ``end_s``; long-lived ones are played out."""
-        rng = script.rng
         typed_delay = 0.0 if any(int(end_s * 5) == k for k in script.words_in) else ANSWER_DELAY_S
         tick = act_after(end_s, typed_delay)
         if tick >= script.ticks:
@@ -274,15 +287,13 @@ class Composer:
             return script.speak(said, at_s) + 0.4
         family = "sum" if draw < 0.75 else str(rng.choice(["set", "set", "look", "stop", "cancel"]))
         asked, end_s = self._ask(script, family, at_s)
-        return self._respond(script, asked, end_s, at_s)
+        return self._respond(script, asked, end_s)
 
     def _count(self, script: Script, at_s: float) -> float:
         asked, end_s = self._ask(script, "count", at_s)
-        return self._respond(script, asked, end_s, at_s)
+        return self._respond(script, asked, end_s)
 
     def _play_count(self, script: Script, number: int, tick: int) -> float:
-        from .language import NUMBERS
-
         rng = script.rng
         free = script.say([NUMBERS[n] for n in range(1, number + 1)], tick, pace=3)
         if rng.random() < 0.5 and free - tick > 8:
@@ -294,12 +305,12 @@ class Composer:
                 return script.speak(self.utterance(rng, "babble"), at_s) + 0.5
             said = self.utterance(rng, "sum" if rng.random() < 0.7 else "set")
             end_s = script.speak(said, at_s)
-            return self._respond(script, self.language.meaning[said.text], end_s, at_s)
+            return self._respond(script, self.language.meaning[said.text], end_s)
         return (free + 1) / 5
 
     def _timer(self, script: Script, at_s: float) -> float:
         asked, end_s = self._ask(script, "timer", at_s)
-        return self._respond(script, asked, end_s, at_s)
+        return self._respond(script, asked, end_s)
 
     def _play_timer(self, script: Script, asked: Request, tick: int, end_s: float) -> float:
         rng = script.rng
@@ -312,7 +323,7 @@ class Composer:
             stop = act_after(ended, 0)
             script.count_down(tick, due)
             script.countdown[stop:] = 0
-            return self._respond(script, cancelled, ended, at_s)
+            return self._respond(script, cancelled, ended)
         script.count_down(tick, due)
         room_s = due / 5 - 0.4 - free_s
         if room_s > 3.2 and rng.random() < 0.5:
@@ -330,7 +341,7 @@ class Composer:
     def _delegate(self, script: Script, at_s: float) -> float:
         family = str(script.rng.choice(["plot", "plot", "describe", "list", "search"]))
         asked, end_s = self._ask(script, family, at_s)
-        return self._respond(script, asked, end_s, at_s)
+        return self._respond(script, asked, end_s)
 
     def _play_delegate(self, script: Script, asked: Request, tick: int) -> float:
         rng = script.rng
@@ -390,13 +401,13 @@ class Composer:
             tick += length + int(rng.integers(2, 10))
         if wanted:
             asked, end_s = self._ask(script, "cancel", tick / 5 + 0.3, pause=0)
-            return self._respond(script, asked, end_s, tick / 5)
+            return self._respond(script, asked, end_s)
         return tick / 5 + 0.3
 
     def _finish(self, script: Script, rng: np.random.Generator, video: bool) -> Scene:
         n = script.ticks
         own = script.own[: n * TICK]
-        murmur = None
+        murmur: Sound | None = None
         if rng.random() < 0.3:
             murmur = np.zeros(n * TICK, np.float32)
             for _ in range(6):

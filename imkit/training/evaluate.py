@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..model.nano import Nano, load_nano
-from ..stream import Act, Event, OpenConfig, Percept, Provenance
+from imkit.model.nano import Nano, load_nano
+from imkit.stream import Act, Event, OpenConfig, Percept, Provenance
+
 from .compose import TICK, Script
 from .language import COLOURS, NUMBERS, RESULT_REPLIES, SHAPES, Language
 from .pictures import Camera
@@ -98,7 +99,9 @@ class Bench:
         """Through a room and a microphone as in training."""
         return microphone(self.rng, voice, np.zeros_like(voice), None)
 
-    def stream(self, utterance: BankUtterance, tail_s: float, pauses: list[tuple[int, float]] | None = None) -> tuple[Trial, float]:
+    def stream(
+        self, utterance: BankUtterance, tail_s: float, pauses: list[tuple[int, float]] | None = None
+    ) -> tuple[Trial, float]:
         """One utterance in a stream with ``tail_s`` of quiet after it, and when its last word ends."""
         length = 0.6 + len(utterance.audio) / 16000 + sum(p for _, p in pauses or []) + tail_s
         script = Script(int(np.ceil(length * 5)), self.model.clips, self.model.ids, self.rng)
@@ -198,11 +201,12 @@ class Bench:
                 lags.append(last - at_s)
         p50, p95 = np.quantile(lags, (0.5, 0.95)).round(3).tolist() if lags else (None, None)
         n = len(utterances)
-        return {"n": n, "right": round(right / max(1, n), 3), "stop_n": tried, "stopped": round(stopped / max(1, tried), 3),
-                "stop_s_p50_p95": [p50, p95]}  # fmt: skip
+        shares = {"right": right / max(1, n), "stopped": stopped / max(1, tried)}
+        rounded = {name: round(share, 3) for name, share in shares.items()}
+        return {"n": n, "stop_n": tried, **rounded, "stop_s_p50_p95": [p50, p95]}
 
     def timers(self, utterances: Sequence[BankUtterance]) -> dict[str, Any]:
-        """ "tell me in N seconds": fires once, within max(0.4 s, 10 %)."""
+        """Asked to tell in N seconds: fires once, within max(0.4 s, 10 %)."""
         fired = right = 0
         errors = []
         for utterance in utterances:
@@ -272,7 +276,12 @@ class Bench:
             right += len(calls) == 1 and bool(good)
             spoke += " ".join(words).endswith(RESULT_REPLIES[wanted])
         n = max(1, len(utterances))
-        return {"n": len(utterances), "called": round(called / n, 3), "right": round(right / n, 3), "told": round(spoke / n, 3)}
+        return {
+            "n": len(utterances),
+            "called": round(called / n, 3),
+            "right": round(right / n, 3),
+            "told": round(spoke / n, 3),
+        }
 
 
 def measure(model: Nano, bank: Bank, digits: Digits | None, count: int) -> dict[str, Any]:
@@ -284,7 +293,9 @@ def measure(model: Nano, bank: Bank, digits: Digits | None, count: int) -> dict[
         asks = [u for family in bench.language.families for u in bench.pick(engine, family, max(4, count // 8))]
         out["hearing_requests"][engine] = bench.hearing(asks[: 2 * count])
         out["hearing_random_words"][engine] = bench.hearing(bench.pick(engine, "babble", count))
-        out["answers"][engine] = bench.answers(bench.pick(engine, "sum", 2 * count) + bench.pick(engine, "set", count // 2))
+        out["answers"][engine] = bench.answers(
+            bench.pick(engine, "sum", 2 * count) + bench.pick(engine, "set", count // 2)
+        )
 
     def pool(*families: str) -> list[BankUtterance]:
         return [u for e in engines for f in families for u in bench.pick(e, f, count // len(engines))]
@@ -306,7 +317,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m imkit.training.evaluate", description=__doc__)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--count", type=int, default=60, help="trials of each kind")
-    parser.add_argument("--out", type=Path, default=None, help="where to write (default: scores.json beside the weights)")
+    parser.add_argument(
+        "--out", type=Path, default=None, help="where to write (default: scores.json beside the weights)"
+    )
     options = parser.parse_args(arguments)
     recipe = read_recipe(options.recipe)
     folder = Path(recipe["out"])

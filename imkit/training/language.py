@@ -29,22 +29,24 @@ CARRIERS: Final = (
 REPLY_ONLY: Final = "am nano fine welcome on sorry failed found nothing".split()
 # Words that people say around the closed vocabulary. Nano writes <unk> for them and does nothing.
 STRANGERS: Final = (
-    "about after again all also always animal answer apple ask away back bad bag ball bank because bed before below best "
-    "better between big bird black boat body book box boy bread break bring brother brown build but buy by call came car "
-    "carry cat change child city clean clear close cold come cook could country cup cut dark dear deep did dinner does dog "
-    "door down dream drink drive dry each early earth east eat egg empty end ever every eye face fact family far farm fast "
-    "father feel feet fish floor flower fly follow food foot friend front full game garden get girl glass go gold great "
-    "ground group grow had hair half hand hard has he head heart heavy her high him his hold home hope horse hot hour house "
-    "hundred idea inside island job jump just keep kind king knew know lake land language large last late laugh learn leave "
-    "left leg letter life light like line little live long lost love low machine man many map may measure milk minute money "
-    "moon more most mother mountain move music must near need new night north note ocean off often old only open or "
-    "order other our out over page paper part pay people person picture piece place plain plan plant play point poor power "
-    "problem pull push put question quick rain reach read ready real rest river road rock room round rule run sad said salt "
-    "same sat school sea second send sentence ship short should side simple sing sister sit sky sleep slow small snow some "
-    "song soon sound south spring stand star state step still stone story street strong such sugar summer sun take "
-    "talk tea them they thing think thought tired today together told took top town travel tree true try turn under until "
-    "us use very voice walk wall want warm was water way we week well went were west where which while white why wide wild "
-    "will wind window winter with woman wonder wood word work world would write wrong year young"
+    "about after again all also always animal answer apple ask away back bad bag ball bank because bed before "
+    "below best better between big bird black boat body book box boy bread break bring brother brown build but "
+    "buy by call came car carry cat change child city clean clear close cold come cook could country cup cut "
+    "dark dear deep did dinner does dog door down dream drink drive dry each early earth east eat egg empty "
+    "end ever every eye face fact family far farm fast father feel feet fish floor flower fly follow food foot "
+    "friend front full game garden get girl glass go gold great ground group grow had hair half hand hard has "
+    "he head heart heavy her high him his hold home hope horse hot hour house hundred idea inside island job "
+    "jump just keep kind king knew know lake land language large last late laugh learn leave left leg letter "
+    "life light like line little live long lost love low machine man many map may measure milk minute money "
+    "moon more most mother mountain move music must near need new night north note ocean off often old only "
+    "open or order other our out over page paper part pay people person picture piece place plain plan plant "
+    "play point poor power problem pull push put question quick rain reach read ready real rest river road "
+    "rock room round rule run sad said salt same sat school sea second send sentence ship short should side "
+    "simple sing sister sit sky sleep slow small snow some song soon sound south spring stand star state step "
+    "still stone story street strong such sugar summer sun take talk tea them they thing think thought tired "
+    "today together told took top town travel tree true try turn under until us use very voice walk wall want "
+    "warm was water way we week well went were west where which while white why wide wild will wind window "
+    "winter with woman wonder wood word work world would write wrong year young "
 ).split()
 
 NONE, UNKNOWN, SEND, RESULT, FAIL = "<none>", "<unk>", "<send>", "<result>", "<fail>"
@@ -117,7 +119,16 @@ _SET: Final = {
     "bye bye": "goodbye",
     "what can you do": "i count and plot",
 }
-_STOP: Final = ["stop", "stop now", "please stop", "stop please", "okay stop", "stop counting", "be quiet", "that is enough"]
+_STOP: Final = [
+    "stop",
+    "stop now",
+    "please stop",
+    "stop please",
+    "okay stop",
+    "stop counting",
+    "be quiet",
+    "that is enough",
+]
 _CANCEL: Final = ["never mind", "cancel that", "cancel the timer", "never mind that"]
 _LOOK: Final = ["what do you see", "what is this", "what color is this", "what shape is this", "tell me what you see"]
 _WATCH: Final = [
@@ -163,14 +174,27 @@ _DESCRIBE: Final = [
     "describe my data",
 ]
 _DESCRIBE_COLUMN: Final = ["describe the {}", "summarize the {}"]
-_LIST: Final = ["list the variables", "list my variables", "show me the variables", "what variables are there", "what data is there"]
-_SEARCH: Final = ["search the docs", "search for help", "look in the docs", "find help", "search the docs for {}", "look up the {}"]
+_LIST: Final = [
+    "list the variables",
+    "list my variables",
+    "show me the variables",
+    "what variables are there",
+    "what data is there",
+]
+_SEARCH: Final = [
+    "search the docs",
+    "search for help",
+    "look in the docs",
+    "find help",
+    "search the docs for {}",
+    "look up the {}",
+]
 
 
 def _sums() -> dict[str, int]:
     table = {}
-    for a, left in enumerate(UNITS + ["ten"]):
-        for b, right in enumerate(UNITS + ["ten"]):
+    for a, left in enumerate([*UNITS, "ten"]):
+        for b, right in enumerate([*UNITS, "ten"]):
             table[f"{left} plus {right}"] = a + b
             table[f"{left} minus {right}"] = a - b
             if a < 10 and b < 10:
@@ -191,7 +215,9 @@ def all_requests() -> dict[str, list[tuple[str, Request]]]:
     """Every sentence of the language with its meaning, by family of requests."""
     families: dict[str, list[tuple[str, Request]]] = {}
     families["sum"] = [
-        (frame.format(sum_), Request("answer", number_words(value))) for sum_, value in _sums().items() for frame in _SUM
+        (frame.format(sum_), Request("answer", number_words(value)))
+        for sum_, value in _sums().items()
+        for frame in _SUM
     ]
     families["set"] = [(ask, Request("answer", tuple(reply.split()))) for ask, reply in _SET.items()]
     families["count"] = [
@@ -202,7 +228,9 @@ def all_requests() -> dict[str, list[tuple[str, Request]]]:
         (frame.format(NUMBERS[n]), Request("timer", ("okay",), number=n)) for n in TIMER_SECONDS for frame in _TIMER
     ]
     families["watch"] = [
-        (frame.format(name), Request("watch", ("okay",), target=target)) for name, target in _targets() for frame in _WATCH
+        (frame.format(name), Request("watch", ("okay",), target=target))
+        for name, target in _targets()
+        for frame in _WATCH
     ]
     families["look"] = [(text, Request("look")) for text in _LOOK]
     families["cancel"] = [(text, Request("cancel", ("okay",))) for text in _CANCEL]
@@ -213,7 +241,9 @@ def all_requests() -> dict[str, list[tuple[str, Request]]]:
     two = [f.format(a, b) for f in _PLOT_TWO for a in COLUMNS for b in COLUMNS if a != b]
     one = [f.format(a) for f in _PLOT_COLUMN for a in COLUMNS]
     families["plot"] = delegate("plot", _PLOT * 3 + one + two[:: max(1, len(two) // 120)])
-    families["describe"] = delegate("describe", _DESCRIBE * 2 + [f.format(a) for f in _DESCRIBE_COLUMN for a in COLUMNS])
+    families["describe"] = delegate(
+        "describe", _DESCRIBE * 2 + [f.format(a) for f in _DESCRIBE_COLUMN for a in COLUMNS]
+    )
     families["list"] = delegate("list", _LIST)
     families["search"] = delegate("search", [t for f in _SEARCH for t in dict.fromkeys(f.format(c) for c in COLUMNS)])
     return families
@@ -257,7 +287,8 @@ class Language:
         while True:
             count = int(rng.integers(2, 8))
             words = [
-                str(rng.choice(STRANGERS)) if rng.random() < strangers else str(rng.choice(self.words)) for _ in range(count)
+                str(rng.choice(STRANGERS)) if rng.random() < strangers else str(rng.choice(self.words))
+                for _ in range(count)
             ]
             if not self.asks_anywhere(words):
                 return " ".join(words)

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..model.config import NanoConfig
-from ..model.network import Network
+from imkit.model.config import NanoConfig
+from imkit.model.network import Network
+
 from .batch import Batch, forward
 from .compose import COUNTDOWN_CLASSES
 
@@ -58,7 +59,9 @@ def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tup
                 "word_recall": float((guess == batch.word)[said].float().mean()),
                 "word_false": float((guess[~said] > 0).float().mean()),
                 "floor": float(loss_floor),
-                "call_recall": float((call_logits.argmax(-1) == batch.call)[batch.call > 0].float().mean().nan_to_num(0)),
+                "call_recall": float(
+                    (call_logits.argmax(-1) == batch.call)[batch.call > 0].float().mean().nan_to_num(0)
+                ),
                 "time": float(loss_time),
             }
     return loss, log

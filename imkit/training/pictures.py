@@ -23,7 +23,7 @@ def paint(rng: np.random.Generator, colour: str) -> npt.NDArray[np.float32]:
 
 
 class Camera:
-    """A still background of ``size`` pixels and one place where a shape may appear; ``frame`` renders one micro-turn."""
+    """A still background of ``size`` pixels and one place where a shape may appear; ``frame`` renders a micro-turn."""
 
     def __init__(self, rng: np.random.Generator, size: int = 120) -> None:
         self.rng, self.size = rng, size

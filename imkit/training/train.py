@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..model.config import NanoConfig
-from ..model.frontend import MelLevels
-from ..model.network import Network
-from ..model.voice import Clips
-from ..model.weights import save_weights
+from imkit.model.config import NanoConfig
+from imkit.model.frontend import MelLevels
+from imkit.model.network import Network
+from imkit.model.voice import Clips
+from imkit.model.weights import save_weights
+
 from .batch import Batch, pack
 from .clips import render_clips
 from .compose import Composer
@@ -167,7 +168,9 @@ class Run:
                     arrays = fifo.get(timeout=120)
                 except queue.Empty:
                     if not any(worker.is_alive() for worker in pool):
-                        raise RuntimeError("every process that composes scenes has died; see its message above") from None
+                        raise RuntimeError(
+                            "every process that composes scenes has died; see its message above"
+                        ) from None
                     continue
                 factor = pace(self.stage_s, total, self.step, self.recipe["optimiser"]["warmup_steps"], last)
                 log = self.learn(Batch.from_arrays(arrays), factor, acting=bool(plan.get("acting", True)))
@@ -230,7 +233,10 @@ def main(arguments: Sequence[str]) -> int:
     ensure_bank(work / "bank", plan, max(1, options.workers), print)
     render_clips(out, Voice(**recipe["voice"]), language)
     if open_digits(recipe, held_out=False) is None:
-        print(f"no recorded digits at {recipe['digits']['folder']}: training without them (the model card says where to get them)")
+        print(
+            f"no recorded digits at {recipe['digits']['folder']}: training without them "
+            "(the model card says where to get them)"
+        )
     if options.fresh:
         (work / "checkpoint.pt").unlink(missing_ok=True)
     run = Run(recipe, device)

@@ -1,4 +1,5 @@
 import copy
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,9 @@ def percepts(count, seed=0, frames=True):
             (rng.standard_normal(3200) * level).astype(np.float32).clip(-1, 1),
             (rng.integers(0, 255, (130, 120, 3), dtype=np.uint8),) if frames and k % 3 == 0 else (),
             "what is 1 + 2 plot three one two three plus one two three" if k in (5, 30) else "",
-            events=(Event("result", Provenance.BACKGROUND, payload={"ok": k < 20, "topic": "plot"}),) if k in (9, 25) else (),
+            events=(Event("result", Provenance.BACKGROUND, payload={"ok": k < 20, "topic": "plot"}),)
+            if k in (9, 25)
+            else (),
         )
 
 
@@ -62,7 +65,7 @@ def run(model, count=60, state=None, seed=0):
 
 
 def test_streamed_equals_offline(folder):
-    """Stepping with the ring gives the logits that the whole sequence gives at once, long after the ring has wrapped."""
+    """Stepping with the ring gives the logits of the whole sequence at once, long after the ring has wrapped."""
     model = load_nano(folder, "eager")
     model.runtime = Recorder(model.runtime)
     ticks, state = 60, model.open(OpenConfig())
@@ -89,7 +92,11 @@ def test_streamed_equals_offline(folder):
     batch = pack([scene], model.config, network.mel, np.random.default_rng(0), augment=False)
     with torch.no_grad():
         audio, act = forward(network, batch)
-        whole = {"heard": network.heard_head(audio)[0], "word": network.word_head(act)[0], "floor": network.floor_head(act)[0]}
+        whole = {
+            "heard": network.heard_head(audio)[0],
+            "word": network.word_head(act)[0],
+            "floor": network.floor_head(act)[0],
+        }
     streamed = {name: torch.from_numpy(np.stack([out[name] for _, out in model.runtime.log])) for name in whole}
     assert torch.allclose(streamed["heard"].flatten(0, 1), whole["heard"], atol=2e-3)
     assert torch.allclose(streamed["word"], whole["word"], atol=2e-3)
@@ -192,7 +199,7 @@ def test_mel_of_pieces_equals_mel_of_the_whole(pieces, seed):
     assert whole.shape == (1, 120, config.mel_bins)
     assert whole.shape[1] > MATMUL_FRAMES
     cuts = [0, *sorted(np.random.default_rng(seed + 1).choice(np.arange(1, 6), pieces - 1, replace=False) * 3200), n]
-    parts = [mel.log_mel(sound[:, a : b + 240]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    parts = [mel.log_mel(sound[:, a : b + 240]) for a, b in itertools.pairwise(cuts)]
     assert torch.allclose(torch.cat(parts, 1), whole, atol=1e-3)
 
 
