@@ -14,13 +14,13 @@ def load(name_or_model: str | Path | InteractionModel[Any], *, runtime: str = "o
     """The model for a session.
 
     ``"nano"`` is the one that comes with imkit; a path is a folder with ``config.json`` and ``weights.safetensors``; an
-    object with ``spec``, ``open`` and ``step`` is taken as it is. ``runtime`` is "onnx" (live) or "eager" (to be probed).
+    object with ``spec``, ``open`` and ``step`` is taken as it is. ``runtime`` is "onnx" (live) or "eager" (to probe).
     """
     if not isinstance(name_or_model, str | Path):
         if isinstance(name_or_model, InteractionModel):
             return name_or_model
         raise ModelError(
-            f"{type(name_or_model).__name__} has no spec, open and step; pass a name, a folder, or a model that has them"
+            f"{type(name_or_model).__name__} has no spec, open and step; pass a name, a folder, or a model with them"
         )
     from imkit.model.nano import load_nano, model_folder
 

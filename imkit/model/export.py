@@ -1,4 +1,4 @@
-"""Writes ``tick.onnx``: the graph of one micro-turn without its weights. Needs the ``onnx`` package (development only)."""
+"""Writes ``tick.onnx``: the graph of one micro-turn without its weights. Needs the ``onnx`` package."""
 
 from __future__ import annotations
 

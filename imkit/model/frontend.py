@@ -1,4 +1,4 @@
-"""Sound as levels: a causal log-mel front end quantised to a few levels, after dMel (Bai et al. 2024, arXiv 2407.15835).
+"""Sound as levels: a causal log-mel front end in a few levels, after dMel (Bai et al. 2024, arXiv 2407.15835).
 
 Frame ``j`` of a micro-turn looks at the 25 ms that end with hop ``j``; nothing looks ahead. Levels are fixed, without
 running normalisation, so a stream cut into pieces gives what the whole gives.

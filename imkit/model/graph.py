@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .config import AUDIO_TOKENS, PROVENANCES, SLOT_ACT, SLOT_AUDIO, SLOT_FRAME, SLOT_WORD, SLOTS_PER_TICK, WORD_SLOTS
+from .config import AUDIO_TOKENS, SLOT_ACT, SLOT_AUDIO, SLOT_FRAME, SLOT_WORD, SLOTS_PER_TICK, WORD_SLOTS
 from .network import POSITIONS, Network
 
 INPUTS = (
@@ -29,7 +29,6 @@ INPUTS = (
 OUTPUTS = ("heard", "word", "floor", "call", "new_keys", "new_values")
 ROW_FRAME, ROW_WORD, ROW_AUDIO = 0, 1, 1 + WORD_SLOTS
 ROW_ACT = ROW_AUDIO + AUDIO_TOKENS
-ROWS = ROW_ACT + 1
 SLOT_OF_ROW = (
     SLOT_FRAME,
     *range(SLOT_WORD, SLOT_WORD + WORD_SLOTS),
@@ -107,6 +106,3 @@ class TickGraph(nn.Module):
             new_keys[:, 0],
             new_values[:, 0],
         )
-
-
-assert len(PROVENANCES) < 256 and len(SLOT_OF_ROW) == ROWS

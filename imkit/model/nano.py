@@ -75,10 +75,12 @@ class Nano:
         return self._spec
 
     def __repr__(self) -> str:
-        return f"<Nano {self.spec.name}: {len(self.config.vocabulary)} words, {self.runtime.name}, voice {self.clips.voice}>"
+        words = len(self.config.vocabulary)
+        return f"<Nano {self.spec.name}: {words} words, {self.runtime.name}, voice {self.clips.voice}>"
 
     def open(self, config: OpenConfig) -> NanoState:
-        """A fresh stream. Nano decides greedily, so ``config.seed`` changes nothing."""
+        """A fresh stream. Nano decides greedily and has no tools of its own, so ``config`` changes nothing."""
+        del config
         history = self.config.audio_history
         return NanoState(
             Ring.empty(self.config),
@@ -123,7 +125,7 @@ class Nano:
         return act, state
 
     def _words(self, state: NanoState, percept: Percept) -> list[tuple[int, int]]:
-        """Word tokens of this micro-turn: what was heard in the last one, then what is typed or told, as room allows."""
+        """Word tokens of this micro-turn: what the last one heard, then what is typed or told, as room allows."""
         for text in filter(None, [percept.text]):
             state.unread.extend((word, TYPED) for word in read_text(text, self.ids))
             state.request.clear()
@@ -213,7 +215,7 @@ def model_folder(name: str) -> Path:
 def load_nano(folder: Path | str | None = None, runtime: Literal["onnx", "eager"] = "onnx") -> Nano:
     """Load a nano from a folder (by default the one that comes with imkit).
 
-    ``runtime`` "onnx" steps in one native call; "eager" steps in torch, where hooks can look in. Both give equal outputs.
+    ``runtime`` "onnx" steps in one native call; "eager" steps in torch, where hooks can look in. Their outputs are equal.
     """
     path = model_folder("nano") if folder is None else Path(folder)
     config = NanoConfig.load(path / "config.json")

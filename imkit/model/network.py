@@ -1,4 +1,4 @@
-"""The network of nano: tokens of one micro-turn go through one causal decoder in one pass, every output is read in parallel.
+"""The network of nano: tokens of one micro-turn go through one causal decoder at once, outputs are read in parallel.
 
 Tokens of a micro-turn, in this order: the newest camera frame (if one came), up to eight words (heard in the micro-turn
 before, typed, or told by an event), four audio tokens of 50 ms (the microphone and the model's own sound, summed), and
