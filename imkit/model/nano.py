@@ -215,7 +215,7 @@ def model_folder(name: str) -> Path:
 def load_nano(folder: Path | str | None = None, runtime: Literal["onnx", "eager"] = "onnx") -> Nano:
     """Load a nano from a folder (by default the one that comes with imkit).
 
-    ``runtime`` "onnx" steps in one native call; "eager" steps in torch, where hooks can look in. Their outputs are equal.
+    ``runtime`` "onnx" steps in one native call; "eager" steps in torch, where hooks can look in. Both agree.
     """
     path = model_folder("nano") if folder is None else Path(folder)
     config = NanoConfig.load(path / "config.json")

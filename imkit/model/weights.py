@@ -19,6 +19,7 @@ def save_weights(network: nn.Module, path: Path) -> None:
         name: value.detach().to("cpu", torch.bfloat16).contiguous() for name, value in network.named_parameters()
     }
     save_file(tensors, partial, metadata={"format": "pt"})
+    partial.chmod(0o644)
     partial.replace(path)
 
 

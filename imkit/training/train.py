@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from imkit.model.config import NanoConfig
+from imkit.model.export import export_graph
 from imkit.model.frontend import MelLevels
 from imkit.model.network import Network
 from imkit.model.voice import Clips
@@ -31,7 +32,7 @@ from .compose import Composer
 from .language import CALLS, NONE, Language, vocabulary
 from .losses import Helpers, grade
 from .speech import Digits, ensure_bank, plan_bank
-from .voices import Bank, Voice
+from .voices import SAMPLE_RATE_HZ, Bank, Voice
 
 CHECKPOINT_EVERY_S = 180.0
 
@@ -118,6 +119,15 @@ class Run:
         out = Path(self.recipe["out"])
         self.config.save(out / "config.json")
         save_weights(self.network, out / "weights.safetensors")
+        note = {
+            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "steps": self.step,
+            "minutes": round(self.trained_s / 60, 1),
+            "audio_h": round(self.heard_s / 3600, 1),
+            "bank_h": round(float(Bank(self.work / "bank").lengths.sum()) / SAMPLE_RATE_HZ / 3600, 2),
+            "device": f"{torch.get_num_threads()} CPU threads" if self.device.type == "cpu" else "one GPU",
+        }
+        (out / "training.json").write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
 
     def resume(self) -> bool:
         """Continue from the checkpoint if there is one."""
@@ -247,4 +257,5 @@ def main(arguments: Sequence[str]) -> int:
         run.play_stage(options.workers)
         run.stage, run.stage_s = run.stage + 1, 0.0
         run.save()
+    export_graph(run.config, out / "tick.onnx")
     return 0
