@@ -68,3 +68,43 @@ def test_a_busy_cell_does_not_hold_the_conversation_up(notebook, cell, lane):
     assert taken >= 0.95 * captured - 1  # one may be on its way at either end
     assert len(delays) > said_before
     print("end of speech to first sound, s:", [round(delay, 3) for delay in delays[said_before:]])
+
+
+def test_a_call_that_holds_the_interpreter_is_noticed_and_caught_up_with(notebook):
+    notebook.show()
+    notebook.start()
+    until(lambda: answer_delays(notebook.tap()), 20, "no audible answer before the stall")
+    notebook.run("start = time.monotonic(); total = sum(range(10**8)); held_s = time.monotonic() - start")
+    assert notebook.value("held_s") > 1
+    until(lambda: notebook.value("session.stats()['gaps']") >= 1, 10, "the gap was not counted")
+    assert notebook.value("session.stats()['stalls']") >= (notebook.value("held_s") > 1.5)
+    said = len(answer_delays(notebook.tap()))
+    until(lambda: len(answer_delays(notebook.tap())) > said, 20, "no answer after the stall")
+    delay = answer_delays(notebook.tap())[-1]
+    print("end of speech to first sound after a stall, s:", round(delay, 3))
+    assert delay < 1.5
+    behind = notebook.value("session.source._expected_seq - 1 - session.source.last_seq")
+    assert behind <= 1
+
+
+def test_a_widget_shown_at_the_start_of_run_all_works_while_the_next_cell_runs(notebook):
+    notebook.run("import imkit, time\nfrom fakes_browser import StandIn\nsession = imkit.Session(StandIn())")
+    notebook.insert("session")
+    notebook.page.evaluate("void jupyterapp.commands.execute('notebook:run-cell')")
+    place = notebook.start_running("import time; time.sleep(12); print('ended')")
+    notebook.connected()
+    notebook.start()
+    until(lambda: answer_delays(notebook.tap()), 15, f"no answer while the next cell runs: {notebook.stats()}")
+    assert not notebook.ended(place)
+    until(lambda: notebook.ended(place), 20, "the cell did not end")
+
+
+def test_an_ipywebrtc_stream_is_heard_and_seen(notebook):
+    notebook.show(
+        "import ipywebrtc\ncamera = ipywebrtc.CameraStream(constraints={'audio': True, 'video': True})",
+        "imkit.Session(StandIn(), source=camera)",
+    )
+    notebook.start()
+    until(lambda: answer_delays(notebook.tap()), 20, f"no answer to the stream: {notebook.stats()}")
+    until(lambda: notebook.stats()["framesSent"] > 3, 10, f"no pictures of the stream: {notebook.stats()}")
+    notebook.run("session.close(); camera.close()")
