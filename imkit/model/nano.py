@@ -36,6 +36,7 @@ from .runtime import Runtime, open_runtime
 from .voice import Clips, Mouth
 
 HEARD_LAG_S = 0.1
+REPEAT_TOKENS = 4  # the same word again within 200 ms is the same word, read twice
 UNREAD_LIMIT = 64
 REQUEST_WORDS = 24
 REQUEST_AGE_S = 8.0
@@ -57,6 +58,7 @@ class NanoState:
     mouth: Mouth = field(default_factory=Mouth)
     request: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=REQUEST_WORDS))
     last_end_s: float = 0.0
+    last_heard: tuple[int, int] = (0, -REPEAT_TOKENS)
 
 
 class Nano:
@@ -149,8 +151,8 @@ class Nano:
         """Logits to an act: every choice is the likeliest one."""
         index = percept.index
         vocabulary = self.config.vocabulary
-        heard_ids = out["heard"].argmax(-1)
-        state.heard = [int(word) for word in heard_ids if word]
+        heard_ids = self._collapse(state, out["heard"].argmax(-1))
+        state.heard = [word for word in heard_ids if word]
         heard = []
         for slot, word_id in enumerate(heard_ids):
             if word_id:
@@ -185,6 +187,17 @@ class Nano:
         if cut:
             diagnostics["yielded"] = True
         return Act(index, audio, Floor(FLOORS[floor_id]), words, tuple(heard), calls, diagnostics)
+
+    def _collapse(self, state: NanoState, ids: npt.NDArray[np.int64]) -> list[int]:
+        """The four slots are read in parallel and cannot see each other: a word read twice in a row counts once."""
+        kept = []
+        for slot, word in enumerate(ids.tolist()):
+            at = state.tick * AUDIO_TOKENS + slot
+            again = word == state.last_heard[0] and at - state.last_heard[1] < REPEAT_TOKENS
+            if word:
+                state.last_heard = (word, at)
+            kept.append(0 if again else word)
+        return kept
 
     def _calls(self, state: NanoState, index: int, call_id: int) -> tuple[Call, ...]:
         if not call_id:

@@ -75,7 +75,8 @@ def skills(scores: dict[str, Any]) -> str:
          f"fired at all: {percent(timer['fired'])}"),
         ("names the colour and shape asked for when it appears", percent(watch["right"]), watch["n"],
          f"spoke on a lure: {percent(watch['lured'])}"),
-        ("calls the right work within 0.8 s", percent(call["right"]), call["n"], f"called at all: {percent(call['called'])}"),
+        ("calls the right work within 0.8 s", percent(call["right"]), call["n"],
+         f"called at all: {percent(call['called'])}"),
         ("says the right thing when the result comes", percent(call["told"]), call["n"], ""),
     ]  # fmt: skip
     return table(("skill (engines pooled)", "score", "n", ""), rows)

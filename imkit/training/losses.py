@@ -33,7 +33,7 @@ def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tup
     """Loss of a batch, and numbers worth logging. ``acting`` False grades hearing only."""
     audio, act = forward(network, batch)
     heard_logits = network.heard_head(audio)
-    loss_heard = weighted(heard_logits, batch.heard, 0.15)
+    loss_heard = weighted(heard_logits, batch.heard, 0.3)
     loss = 1.5 * loss_heard + 0.4 * weighted(helpers.phase(audio), batch.phase, 0.5)
     with torch.no_grad():
         spoken = batch.heard > 0
@@ -46,7 +46,7 @@ def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tup
     if acting:
         word_logits, floor_logits = network.word_head(act), network.floor_head(act)
         call_logits = network.call_head(act)
-        loss_word = weighted(word_logits, batch.word, 0.15)
+        loss_word = weighted(word_logits, batch.word, 0.3)
         loss_floor = F.cross_entropy(floor_logits.flatten(0, 1).float(), batch.floor.flatten())
         loss_call = weighted(call_logits, batch.call, 0.03)
         loss_time = weighted(helpers.countdown(act), batch.countdown, 0.1)

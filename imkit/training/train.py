@@ -13,6 +13,7 @@ import queue
 import time
 import tomllib
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from imkit.model.frontend import MelLevels
 from imkit.model.network import Network
 from imkit.model.voice import Clips
 from imkit.model.weights import save_weights
+from imkit.stream import ModelError
 
 from .batch import Batch, pack
 from .clips import render_clips
@@ -231,6 +233,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--threads", type=int, default=0, help="threads of the network, 0 = as torch likes")
     parser.add_argument("--fresh", action="store_true", help="forget the checkpoint")
     options = parser.parse_args(arguments)
+    if find_spec("onnx") is None:
+        raise ModelError("imkit train needs the onnx package to write its graph: pip install imkit[train]")
     recipe = read_recipe(options.recipe)
     if options.threads:
         torch.set_num_threads(options.threads)

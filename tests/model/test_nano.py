@@ -69,7 +69,7 @@ def test_streamed_equals_offline(folder):
     model = load_nano(folder, "eager")
     model.runtime = Recorder(model.runtime)
     ticks, state = 60, model.open(OpenConfig())
-    done, words_in, own = [], {}, np.zeros((ticks + 1) * 3200, np.float32)
+    done, kept, words_in, own = [], [], {}, np.zeros((ticks + 1) * 3200, np.float32)
     incoming = list(percepts(ticks))
     for percept in incoming:
         fed = [(w, 1) for w in (read_text(percept.text, model.ids) if percept.text else [])]
@@ -77,10 +77,11 @@ def test_streamed_equals_offline(folder):
         words_in[percept.index] = fed
         act, state = model.step(state, percept)
         done.append(state.done)
+        kept += [*state.heard, 0, 0, 0, 0][:4]
         own[(percept.index + 1) * 3200 : (percept.index + 2) * 3200] = act.audio
     assert state.ring.seen > 3 * model.config.window  # the ring did wrap
     assert np.isfinite(state.ring.bias[model.config.window :]).sum() == model.config.pinned  # and words were pinned
-    heard = np.concatenate([out["heard"].argmax(-1) for _, out in model.runtime.log])
+    heard = np.array(kept)
     assert (heard > 0).sum() > 20
     word, floor, call = (np.array([d[i] for d in done]) for i in range(3))
     scene = Scene(
