@@ -63,7 +63,7 @@ def output_of(surface: Surface) -> dict[str, Any]:
 def _bundle(surface: Surface) -> dict[str, Any]:
     if surface.kind == "chart":
         figure = json.loads(chart_figure(surface).to_json())
-        figure["config"] = {"displaylogo": False, "responsive": True}
+        figure["config"] = {"displaylogo": False}  # "responsive" would fold it up to nothing when the next one comes
         return {PLOTLY: figure, "text/plain": surface.title}
     if surface.kind == "table":
         return {"text/html": _table(surface), "text/plain": surface.title}

@@ -237,13 +237,16 @@ class Notebook:
         )
 
     def strip_colours(self) -> int:
-        """How many different colours the live strip shows."""
+        """How many different strong colours, none of them a grey, the live strip shows."""
         return self.page.evaluate(
             """() => {
                 const canvas = [...document.querySelectorAll('.imk-root canvas')].at(-1);
                 const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
                 const seen = new Set();
-                for (let i = 0; i < data.length; i += 4) seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
+                for (let i = 0; i < data.length; i += 4) {
+                    const rgb = [data[i], data[i + 1], data[i + 2]];
+                    if (data[i + 3] === 255 && Math.max(...rgb) - Math.min(...rgb) > 60) seen.add(String(rgb));
+                }
                 return seen.size;
             }"""
         )

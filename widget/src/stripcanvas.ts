@@ -13,6 +13,7 @@ export class StripCanvas {
   private readonly context = this.canvas.getContext("2d")!;
   private colours: Record<Role, string> = {} as Record<Role, string>;
   private font = FONT;
+  private themed = false; // a canvas that is not in the page yet has no colours to read
 
   constructor() {
     this.canvas.className = "imk-strip";
@@ -22,6 +23,7 @@ export class StripCanvas {
   }
 
   readTheme(): void {
+    this.themed = this.canvas.isConnected;
     const style = getComputedStyle(this.canvas);
     for (const role of ROLES) {
       const name = `--imk-${role.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
@@ -33,6 +35,7 @@ export class StripCanvas {
   draw(input: Omit<StripInput, "width" | "measure">): void {
     const width = Math.floor(this.canvas.clientWidth);
     if (width < GUTTER + 20) return; // hidden or not laid out yet
+    if (!this.themed) this.readTheme();
     const ratio = window.devicePixelRatio || 1;
     const pixels = Math.round(width * ratio);
     const tall = Math.round(STRIP_HEIGHT * ratio);
