@@ -46,7 +46,7 @@ def imported_parts(path: Path) -> set[str]:
             base = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*base, *([node.module] if node.module else [])])
             names = [module] if module != "imkit" else [f"imkit.{alias.name}" for alias in node.names]
-        found |= {name.split(".")[1] for name in names if name.startswith("imkit.")}
+        found |= {name.split(".")[1] for name in names if name.startswith("imkit.") and name != "imkit.__version__"}
     return found
 
 

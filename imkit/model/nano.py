@@ -169,7 +169,7 @@ class Nano:
         if said not in self.clips.sounds:
             word_id = 0
         if word_id:
-            floor_id = max(floor_id, FLOORS.index("backchannel"))
+            floor_id = floor_id or FLOORS.index("speak")
         calls = self._calls(state, index, call_id)
         words: tuple[Word, ...] = ()
         if word_id:

@@ -6,6 +6,7 @@ its last checkpoint. Time is counted in minutes of training, so a faster machine
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
 import multiprocessing as mp
@@ -223,6 +224,17 @@ class Run:
         print(" ".join(f"{k}={v}" for k, v in row.items()), flush=True)
 
 
+def keep_freed_memory() -> None:
+    """Tell glibc to keep large freed blocks: handing them back at every step costs half of the time on a CPU."""
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return  # another C library: slower, not wrong
+    m_trim_threshold, m_mmap_threshold = -1, -3
+    mallopt(m_mmap_threshold, 1 << 30)
+    mallopt(m_trim_threshold, (1 << 31) - 1)
+
+
 def main(arguments: Sequence[str]) -> int:
     """``imkit train RECIPE [--workers N] [--threads N] [--fresh]``."""
     import argparse
@@ -236,6 +248,7 @@ def main(arguments: Sequence[str]) -> int:
     if find_spec("onnx") is None:
         raise ModelError("imkit train needs the onnx package to write its graph: pip install imkit[train]")
     recipe = read_recipe(options.recipe)
+    keep_freed_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
