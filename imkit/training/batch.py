@@ -23,7 +23,7 @@ from imkit.model.config import (
 )
 from imkit.model.frontend import MelLevels, mel_filterbank
 
-from .compose import Scene
+from .script import Scene
 
 WARPS = (0.84, 0.88, 0.92, 0.96, 1.0, 1.04, 1.09, 1.14, 1.2)
 HEARD = PROVENANCES.index("heard")

@@ -19,9 +19,9 @@ import numpy.typing as npt
 from imkit.model.nano import Nano, load_nano
 from imkit.stream import Act, Event, OpenConfig, Percept, Provenance
 
-from .compose import TICK, Script
 from .language import COLOURS, NUMBERS, RESULT_REPLIES, SHAPES, Language
 from .pictures import Camera
+from .script import TICK, Script
 from .sound import microphone
 from .speech import Digits
 from .train import open_digits, read_recipe

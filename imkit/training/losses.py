@@ -10,7 +10,7 @@ from imkit.model.config import NanoConfig
 from imkit.model.network import Network
 
 from .batch import Batch, forward
-from .compose import COUNTDOWN_CLASSES
+from .script import COUNTDOWN_CLASSES
 
 
 class Helpers(nn.Module):

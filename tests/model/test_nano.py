@@ -16,7 +16,7 @@ from imkit.model.reading import read_text, small_square, spoken_form
 from imkit.model.voice import Clips, Mouth
 from imkit.stream import Event, Floor, InteractionModel, ModelError, OpenConfig, Percept, Provenance
 from imkit.training.batch import forward, pack
-from imkit.training.compose import Scene
+from imkit.training.script import Scene
 
 from .small import WORDS, small_clips, small_config, write_small
 

@@ -1,0 +1,167 @@
+"""A scene while it is being written, and the arrays it becomes: what comes in, what nano should hear, say and do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from imkit.model.config import AUDIO_TOKENS, PROVENANCES
+from imkit.model.voice import Clips
+
+from .language import (
+    FAIL,
+    RESULT,
+    SEND,
+    UNKNOWN,
+)
+from .sound import RATE, Sound
+from .voices import BankUtterance
+
+TICK = 3200
+HEARD_DELAY_S = 0.10
+ANSWER_DELAY_S = 0.15
+YIELD_DELAY_S = 0.20
+COUNTDOWN_CLASSES = 80
+TYPED = PROVENANCES.index("typed")
+BACKGROUND = PROVENANCES.index("background")
+
+
+@dataclass
+class Scene:
+    """One training example of ``ticks`` micro-turns.
+
+    microphone, own   float32 [ticks * 3200], 16 kHz; ``own`` is what sounds in each micro-turn
+    frames            micro-turn -> uint8 [120, 120, 3]; empty when the camera is off
+    words_in          micro-turn -> [(word id, provenance id)]: typed words and events
+    heard             int [ticks * 4], word id due at each 50 ms token
+    spans             (word, start_s, end_s) of all that was spoken
+    word, floor, call int [ticks]; countdown int [ticks], 0 = nothing is due, n = due in n - 1 micro-turns
+    """
+
+    ticks: int
+    microphone: Sound
+    own: Sound
+    frames: dict[int, npt.NDArray[np.uint8]]
+    words_in: dict[int, list[tuple[int, int]]]
+    heard: npt.NDArray[np.int64]
+    phase: npt.NDArray[np.int64]
+    spans: list[tuple[str, float, float]]
+    word: npt.NDArray[np.int64]
+    floor: npt.NDArray[np.int64]
+    call: npt.NDArray[np.int64]
+    countdown: npt.NDArray[np.int64]
+    notes: list[dict[str, object]] = field(default_factory=list)
+
+
+def act_after(time_s: float, delay_s: float) -> int:
+    """The first micro-turn whose act may sound ``delay_s`` after ``time_s``."""
+    return max(0, math.ceil((time_s + delay_s) * 5 - 1e-6) - 1)
+
+
+class Script:
+    """One scene while it is being written."""
+
+    def __init__(self, ticks: int, clips: Clips, ids: dict[str, int], rng: np.random.Generator) -> None:
+        self.ticks, self.clips, self.ids, self.rng = ticks, clips, ids, rng
+        self.voice = np.zeros(ticks * TICK, np.float32)
+        self.own = np.zeros((ticks + 8) * TICK, np.float32)
+        self.heard = np.zeros(ticks * AUDIO_TOKENS, np.int64)
+        self.phase = np.zeros(ticks * AUDIO_TOKENS, np.int64)
+        self.word = np.zeros(ticks + 8, np.int64)
+        self.floor = np.zeros(ticks + 8, np.int64)
+        self.call = np.zeros(ticks + 8, np.int64)
+        self.countdown = np.zeros(ticks + 8, np.int64)
+        self.words_in: dict[int, list[tuple[int, int]]] = {}
+        self.spans: list[tuple[str, float, float]] = []
+        self.shown: dict[int, tuple[str, str]] = {}  # micro-turn -> colour, shape that is before the camera
+        self.notes: list[dict[str, object]] = []
+
+    @property
+    def end_s(self) -> float:
+        """Length of the scene in seconds."""
+        return self.ticks / 5
+
+    def speak(self, said: BankUtterance, at_s: float, pauses: list[tuple[int, float]] | None = None) -> float:
+        """Put an utterance at a time, with pauses (after how many words, seconds); gives the end of its last word."""
+        audio: Sound = said.audio.astype(np.float32) / np.float32(32767)
+        shift = 0.0
+        begin = 0
+        start = round(at_s * RATE)
+        words = list(said.words)
+        cuts = dict(pauses or [])
+        last_end = at_s
+        for i, (word, start_s, end_s) in enumerate(words):
+            self._hear(word, at_s + start_s + shift, at_s + end_s + shift)
+            last_end = at_s + end_s + shift
+            if i + 1 in cuts:
+                edge = round((end_s + words[i + 1][1]) / 2 * RATE)
+                self._add(audio[begin:edge], start + begin + round(shift * RATE), fade=True)
+                shift += cuts[i + 1]
+                begin = edge
+        self._add(audio[begin:], start + begin + round(shift * RATE), fade=bool(begin))
+        return last_end
+
+    def _add(self, piece: Sound, at: int, fade: bool) -> None:
+        piece = piece.copy()
+        if fade and len(piece) > 320:
+            ramp = np.linspace(0, 1, 160, dtype=np.float32)
+            piece[:160] *= ramp
+            piece[-160:] *= ramp[::-1]
+        stop = min(at + len(piece), len(self.voice))
+        if at < stop:
+            self.voice[at:stop] += piece[: stop - at]
+
+    def _hear(self, word: str, start_s: float, end_s: float) -> None:
+        token = math.ceil((end_s + HEARD_DELAY_S) * 20 - 1e-6) - 1
+        while token < len(self.heard) and self.heard[token]:
+            token += 1
+        word_id = self.ids.get(word, self.ids[UNKNOWN])
+        if token < len(self.heard):
+            self.heard[token] = word_id
+            self.spans.append((word, start_s, end_s))
+        # the word under way, in two halves: early supervision for the acoustic layers
+        first, last = int(start_s * 20 + 0.5), int(end_s * 20 + 0.5)
+        for i in range(first, min(max(last, first + 1), len(self.phase))):
+            self.phase[i] = 2 * word_id + (i >= (first + last) / 2)
+
+    def type(self, text: str, tick: int) -> None:
+        """A sentence is sent by keyboard."""
+        tokens = [self.ids.get(w, self.ids[UNKNOWN]) for w in text.split()] + [self.ids[SEND]]
+        self.words_in.setdefault(tick, []).extend((t, TYPED) for t in tokens)
+
+    def event(self, ok: bool, topic: str, tick: int) -> None:
+        """A result of background work arrives."""
+        self.words_in.setdefault(tick, []).extend(
+            [(self.ids[RESULT if ok else FAIL], BACKGROUND), (self.ids[topic], BACKGROUND)]
+        )
+
+    def say(self, words: tuple[str, ...] | list[str], tick: int, pace: int = 0) -> int:
+        """The model says words from act ``tick`` on; gives the first act after them."""
+        for word in words:
+            if tick >= self.ticks:
+                break
+            length = max(self.clips.ticks(word), pace)
+            sound = self.clips.sounds[word]
+            self.word[tick] = self.ids[word]
+            self.floor[tick : tick + length] = 2
+            at = (tick + 1) * TICK
+            self.own[at : at + len(sound)] += sound[: len(self.own) - at]
+            tick += length
+        return tick
+
+    def hush(self, tick: int) -> None:
+        """From act ``tick`` on nothing more is said."""
+        at = (tick + 1) * TICK
+        if at + 160 < len(self.own):
+            self.own[at : at + 160] *= np.linspace(1, 0, 160, dtype=np.float32)
+            self.own[at + 160 :] = 0
+        self.word[tick:] = 0
+        self.floor[tick:] = 0
+
+    def count_down(self, first: int, due: int) -> None:
+        """Mark how many micro-turns are left until something is due."""
+        for k in range(max(first, due - COUNTDOWN_CLASSES + 2), min(due + 1, self.ticks)):
+            self.countdown[k] = due - k + 1

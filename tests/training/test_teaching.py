@@ -1,0 +1,266 @@
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imkit.model.config import NanoConfig
+from imkit.model.frontend import MelLevels
+from imkit.model.nano import load_nano
+from imkit.model.network import Network
+from imkit.model.voice import Clips
+from imkit.stream import heard_from_s
+from imkit.training import card, train
+from imkit.training.batch import in_reach, pack
+from imkit.training.clips import reply_words
+from imkit.training.compose import Composer
+from imkit.training.evaluate import word_errors
+from imkit.training.language import CALLS, NONE, Language, number_words, vocabulary
+from imkit.training.losses import Helpers, grade
+from imkit.training.script import Script, act_after
+from imkit.training.speech import is_held_out, plan_bank
+from imkit.training.voices import Bank, BankUtterance, Voice, build_bank
+
+MIX = {"dense": 0.1, "talk": 0.4, "count": 0.1, "timer": 0.12, "watch": 0.16, "delegate": 0.12}
+
+
+@pytest.fixture(scope="module")
+def language():
+    return Language()
+
+
+@pytest.fixture(scope="module")
+def clips(language):
+    rng = np.random.default_rng(0)
+    return Clips(
+        16_000, "noise", {w: rng.standard_normal(5000).astype(np.float32) * 0.1 for w in reply_words(language)}
+    )
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory, language):
+    """Every family spoken a few times by one quick voice."""
+    voice, path = Voice("espeak", "en-us+m3"), tmp_path_factory.mktemp("bank")
+    rng = np.random.default_rng(0)
+    texts = [language.request(rng, family) for family in language.families for _ in range(4)]
+    build_bank(path, [(voice, text) for text in texts + [language.babble(rng) for _ in range(8)]])
+    return Bank(path)
+
+
+@pytest.fixture(scope="module")
+def composer(bank, language, clips):
+    return Composer(bank, language, clips, None)
+
+
+def test_every_word_of_the_language_is_in_the_vocabulary(language):
+    words = set(vocabulary())
+    for text, request in language.meaning.items():
+        assert set(text.split()) <= words, text
+        assert set(request.reply) | set(request.target) <= words, text
+        assert (request.call in CALLS) == (request.topic == "delegate")
+
+
+@given(st.integers(-99, 99))
+def test_number_words(value):
+    words = number_words(value)
+    names = {w: i for i, w in enumerate(vocabulary()[5:25])}
+    tens = {w: 10 * i for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+    sign = -1 if words[0] == "minus" else 1
+    assert sign * sum(names.get(w, 0) + tens.get(w, 0) for w in words if w != "minus") == value
+
+
+def test_sums_are_right(language):
+    assert language.meaning["what is seven times eight"].reply == ("fifty", "six")
+    assert language.meaning["calculate three minus eight"].reply == ("minus", "five")
+    assert language.meaning["ten plus ten"].reply == ("twenty",)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_babble_asks_for_nothing(language, seed):
+    assert not language.asks_anywhere(language.babble(np.random.default_rng(seed)).split())
+
+
+def test_a_pause_never_falls_where_something_was_asked(language):
+    assert language.cut_points("what is three plus four") == [1, 2, 3, 4]
+    assert 3 not in language.cut_points("plot the price and the size")
+
+
+def test_held_out_sentences_are_not_spoken_in_training(language):
+    texts = {"request": 1.0, "babble": 0.0, "digits": 0.0, "held_out_share": 0.3}
+    engines = {"espeak": {"utterances": 150, "texts_per_voice": 5}}
+    for held_out in (False, True):
+        plan = plan_bank(engines, texts, language, 1, held_out)
+        long = [text for _, text in plan if len(text.split()) > 3]
+        assert long
+        assert all(is_held_out(text, 0.3) == held_out for text in long)
+    assert plan == plan_bank(engines, texts, language, 1, True)
+
+
+@given(st.floats(0, 100), st.floats(0, 0.5))
+def test_an_act_sounds_no_earlier_than_asked_and_less_than_a_tick_later(time_s, delay_s):
+    late = heard_from_s(act_after(time_s, delay_s)) - (time_s + delay_s)
+    assert -1e-5 <= late < 0.2 + 1e-5
+
+
+def utterance(*words):
+    spans = tuple((word, 0.4 * i, 0.4 * i + 0.35) for i, word in enumerate(words))
+    audio = (np.ones(int(0.4 * len(words) * 16000)) * 9000).astype(np.int16)
+    return BankUtterance(" ".join(words), Voice("test", "x"), audio, spans)
+
+
+def test_words_are_due_after_their_end_and_a_pause_is_silent(clips):
+    ids = {word: i for i, word in enumerate(vocabulary())}
+    script = Script(20, clips, ids, np.random.default_rng(0))
+    end_s = script.speak(utterance("two", "plus", "three"), 0.5, [(2, 1.0)])
+    assert end_s == pytest.approx(0.5 + 0.8 + 1.0 + 0.35)
+    due = np.flatnonzero(script.heard)
+    assert [vocabulary()[script.heard[i]] for i in due] == ["two", "plus", "three"]
+    ends = (due + 1) / 20
+    assert np.all(ends - np.array([0.85, 1.25, 2.65]) >= 0.1 - 1e-6)
+    assert np.all(ends - np.array([0.85, 1.25, 2.65]) <= 0.15 + 1e-6)
+    assert not script.voice[int(1.35 * 16000) : int(2.2 * 16000)].any()
+    assert script.voice[int(2.4 * 16000)] != 0
+
+
+def test_hush_ends_words_floor_and_sound(clips):
+    script = Script(20, clips, {word: i for i, word in enumerate(vocabulary())}, np.random.default_rng(0))
+    free = script.say(["one", "two", "three"], 2, pace=3)
+    assert free == 11
+    script.hush(5)
+    assert script.word[2]
+    assert not script.word[5:].any()
+    assert not script.floor[5:].any()
+    assert not script.own[6 * 3200 + 160 :].any()
+    assert script.own[3 * 3200 : 6 * 3200].any()
+
+
+def test_scenes_are_consistent(composer):
+    words = vocabulary()
+    rng = np.random.default_rng(5)
+    seen = set()
+    for _ in range(12):
+        scene = composer.scene(rng, 28.0, MIX)
+        assert scene.microphone.shape == scene.own.shape == (140 * 3200,)
+        assert np.abs(scene.microphone).max() <= 1
+        assert ((scene.word > 0) <= (scene.floor == 2)).all()  # what is said is said with the floor
+        sounding = np.abs(scene.own).reshape(140, 3200)[:, 160:].max(1) > 0.02  # past the fade of a word cut off
+        assert (sounding[1:] <= (scene.floor[:-1] == 2)).all()  # and heard one tick later
+        for k in np.flatnonzero(scene.call):
+            assert words[scene.word[k]] == "on"
+        due = np.flatnonzero(scene.countdown == 1)
+        assert all(words[scene.word[k]] == "now" for k in due)
+        seen |= {name for name, there in (("call", scene.call.any()), ("due", len(due)), ("camera", scene.frames),
+                                          ("typed", scene.words_in)) if there}  # fmt: skip
+    assert seen == {"call", "due", "camera", "typed"}
+
+
+def test_same_seed_same_scene(composer):
+    a, b = (composer.scene(np.random.default_rng(9), 12.0, MIX) for _ in range(2))
+    assert np.array_equal(a.microphone, b.microphone)
+    assert np.array_equal(a.word, b.word)
+    assert a.words_in == b.words_in
+
+
+@pytest.fixture(scope="module")
+def small():
+    return NanoConfig(
+        tuple(vocabulary()), (NONE, *CALLS), width=48, layers=2, heads=3, window=60, pinned=8, patch_width=16
+    )
+
+
+def test_reach_is_causal_windowed_and_keeps_words(composer, small):
+    rng = np.random.default_rng(3)
+    batch = pack([composer.scene(rng, 20.0, MIX) for _ in range(2)], small, MelLevels(small), rng)
+    reach = in_reach(batch, small.window, small.pinned)[:, 0]
+    n = reach.shape[-1]
+    rank = torch.arange(n)
+    assert not reach[:, rank[:, None] < rank[None, :]].any()
+    assert reach[:, rank, rank].all()
+    far = rank[None, :] < (batch.tick_start[0] - small.window)[:, None]
+    seen_far = reach[0] & far
+    assert seen_far.any()
+    assert (seen_far <= batch.is_word[0][None, :]).all()
+    assert int(seen_far.sum(1).max()) <= small.pinned
+
+
+def test_a_network_learns_a_batch_by_heart(composer, small):
+    torch.manual_seed(0)
+    rng = np.random.default_rng(3)
+    batch = pack([composer.scene(rng, 10.0, MIX) for _ in range(2)], small, MelLevels(small), rng)
+    network, helpers = Network(small), Helpers(small)
+    optimiser = torch.optim.AdamW([*network.parameters(), *helpers.parameters()], lr=3e-3)
+    losses = []
+    for _ in range(40):
+        loss, log = grade(network, helpers, batch, acting=True)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.4 * losses[0]
+    assert set(log) >= {"heard_recall", "word_recall", "call_recall"}
+
+
+RECIPE = """
+seed = 3
+out = "model"
+work = "work"
+network = {{ width = 48, layers = 1, heads = 3, window = 60, pinned = 8, patch_width = 16 }}
+voice = {{ engine = "flite", name = "kal16" }}
+bank.espeak = {{ utterances = 60, texts_per_voice = 60 }}
+digits = {{ folder = "nowhere", held_out = [] }}
+texts = {{ request = 0.8, babble = 0.1, digits = 0.1, held_out_share = 0.1 }}
+optimiser = {{ muon_lr = 0.02, adam_lr = 0.002, weight_decay = 0.0, warmup_steps = 3 }}
+[[stage]]
+name = "hearing"
+minutes = {minutes}
+scene_s = 6.0
+batch = 2
+mix = {{ dense = 1.0 }}
+"""
+
+
+def test_training_goes_from_nothing_to_a_model_and_resumes(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("recipe.toml").write_text(RECIPE.format(minutes=0.05))
+    monkeypatch.setattr(Composer, "utterance", lambda self, rng, family: self.bank[int(rng.integers(len(self.bank)))])
+    assert train.main(["recipe.toml", "--threads", "1"]) == 0
+    first = capsys.readouterr().out
+    assert "from nothing" in first
+    assert "no recorded digits" in first
+    model = load_nano(tmp_path / "model")
+    assert model.config.layers == 1
+    steps = json.loads(Path("model/training.json").read_text())["steps"]
+    assert steps > 0
+    stage = RECIPE[RECIPE.index("[[stage]]") :]
+    Path("recipe.toml").write_text((RECIPE + stage).format(minutes=0.05))
+    assert train.main(["recipe.toml", "--threads", "1"]) == 0
+    assert "resumed at step" in capsys.readouterr().out
+    assert json.loads(Path("model/training.json").read_text())["steps"] > steps
+
+
+@pytest.mark.parametrize(
+    ("truth", "guess", "errors"),
+    [("a b c", "a b c", 0), ("a b c", "a c", 1), ("a", "a a", 1), ("", "x", 1), ("a b", "c d", 2)],
+)
+def test_word_errors(truth, guess, errors):
+    assert word_errors(truth.split(), guess.split()) == errors
+
+
+def test_the_card_holds_the_numbers_of_the_file(tmp_path):
+    folder = Path(__file__).parents[2] / "models" / "nano"
+    for name in ("scores.json", "training.json", "README.md"):
+        (tmp_path / name).write_text((folder / name).read_text())
+    before = (tmp_path / "README.md").read_text()
+    assert card.main([str(tmp_path)]) == 0
+    assert (tmp_path / "README.md").read_text() == before, "run python -m imkit.training.card models/nano"
+
+
+def test_the_shipped_recipe_fits_the_shipped_model():
+    folder = Path(__file__).parents[2] / "models" / "nano"
+    recipe = tomllib.loads((folder / "recipe.toml").read_text())
+    assert train.network_config(recipe) == NanoConfig.load(folder / "config.json")
