@@ -16,15 +16,18 @@ from .language import CALLS, COLOURS, NUMBERS, RESULT_REPLIES, SHAPES, Language,
 from .pictures import Camera
 from .script import ANSWER_DELAY_S, TICK, YIELD_DELAY_S, Scene, Script, act_after
 from .sound import RATE, Sound, microphone
-from .speech import Digits
+from .speech import Digits, is_held_out
 from .voices import Bank, BankUtterance
 
 
 class Composer:
     """Writes scenes from a bank of speech. ``mix`` says how often each kind of activity is drawn."""
 
-    def __init__(self, bank: Bank, language: Language, clips: Clips, digits: Digits | None) -> None:
+    def __init__(
+        self, bank: Bank, language: Language, clips: Clips, digits: Digits | None, held_out_share: float = 0.0
+    ) -> None:
         self.bank, self.language, self.clips, self.digits = bank, language, clips, digits
+        self.held_out_share = held_out_share
         self.ids = {word: i for i, word in enumerate(vocabulary())}
         self.by_family: dict[str, list[int]] = {}
         family_of = {text: name for name, items in language.families.items() for text, _ in items}
@@ -126,6 +129,20 @@ class Composer:
         family = "sum" if draw < 0.75 else str(rng.choice(["set", "set", "look", "stop", "cancel"]))
         asked, end_s = self._ask(script, family, at_s)
         return self._respond(script, asked, end_s)
+
+    def _drill(self, script: Script, at_s: float) -> float:
+        """Sums typed one after another: facts, without the time that speaking takes."""
+        rng = script.rng
+        tick = int(at_s * 5)
+        for _ in range(int(rng.integers(3, 8))):
+            text = self.language.request(rng, "sum")
+            while is_held_out(text, self.held_out_share) and len(text.split()) > 3:
+                text = self.language.request(rng, "sum")
+            if tick >= script.ticks:
+                break
+            script.type(text, tick)
+            tick = script.say(self.language.meaning[text].reply, tick) + int(rng.integers(1, 5))
+        return tick / 5
 
     def _count(self, script: Script, at_s: float) -> float:
         asked, end_s = self._ask(script, "count", at_s)

@@ -23,7 +23,7 @@ from .language import COLOURS, NUMBERS, RESULT_REPLIES, SHAPES, Language
 from .pictures import Camera
 from .script import TICK, Script
 from .sound import microphone
-from .speech import Digits
+from .speech import Digits, ensure_bank, is_held_out, plan_bank
 from .train import open_digits, read_recipe
 from .voices import Bank, BankUtterance
 
@@ -78,10 +78,11 @@ def said(acts: Sequence[Act]) -> list[tuple[str, float]]:
 class Bench:
     """Trials from a bank of dev speech."""
 
-    def __init__(self, model: Nano, bank: Bank, language: Language, digits: Digits | None, seed: int = 7) -> None:
-        self.model, self.bank, self.language, self.digits = model, bank, language, digits
+    def __init__(self, model: Nano, bank: Bank, digits: Digits | None, held_out_share: float, seed: int = 7) -> None:
+        self.model, self.bank, self.language, self.digits = model, bank, Language(), digits
+        self.held_out_share = held_out_share
         self.rng = np.random.default_rng(seed)
-        family_of = {text: name for name, items in language.families.items() for text, _ in items}
+        family_of = {text: name for name, items in self.language.families.items() for text, _ in items}
         self.rows: dict[tuple[str, str], list[int]] = {}
         for i in range(len(bank)):
             utterance = bank[i]
@@ -155,10 +156,12 @@ class Bench:
         }
 
     def typed(self, count: int) -> dict[str, Any]:
-        """Replies to typed questions."""
+        """Replies to typed sums, in sentences that training never had."""
         right = in_time = 0
+        options = [text for text, _ in self.language.families["sum"] if is_held_out(text, self.held_out_share)]
+        options = [text for text in options if len(text.split()) > 3]
         for _ in range(count):
-            text = self.language.request(self.rng, "sum" if self.rng.random() < 0.8 else "set")
+            text = str(self.rng.choice(options))
             trial = Trial(16, np.zeros(16 * TICK, np.float32), {4: text})
             words = said(trial.run(self.model))
             right += tuple(w for w, _ in words) == self.language.meaning[text].reply
@@ -284,9 +287,8 @@ class Bench:
         }
 
 
-def measure(model: Nano, bank: Bank, digits: Digits | None, count: int) -> dict[str, Any]:
+def measure(bench: Bench, count: int) -> dict[str, Any]:
     """Everything, per engine."""
-    bench = Bench(model, bank, Language(), digits)
     engines = sorted({engine for engine, _ in bench.rows})
     out: dict[str, Any] = {"hearing_requests": {}, "hearing_random_words": {}, "answers": {}}
     for engine in engines:
@@ -300,8 +302,8 @@ def measure(model: Nano, bank: Bank, digits: Digits | None, count: int) -> dict[
     def pool(*families: str) -> list[BankUtterance]:
         return [u for e in engines for f in families for u in bench.pick(e, f, count // len(engines))]
 
-    if digits is not None:
-        people = [digits.say(bench.rng, [int(d) for d in bench.rng.integers(0, 10, 4)]) for _ in range(count)]
+    if bench.digits is not None:
+        people = [bench.digits.say(bench.rng, [int(d) for d in bench.rng.integers(0, 10, 4)]) for _ in range(count)]
         out["hearing_recorded_digits"] = bench.hearing(people)
     out["typed"] = bench.typed(count)
     out["left_alone"] = bench.silence(pool("babble"))
@@ -323,9 +325,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     recipe = read_recipe(options.recipe)
     folder = Path(recipe["out"])
-    scores = measure(
-        load_nano(folder), Bank(Path(recipe["work"]) / "bank_dev"), open_digits(recipe, held_out=True), options.count
-    )
+    plan = plan_bank(recipe["bank_dev"], recipe["texts"], Language(), recipe["seed"] + 1, held_out=True)
+    bank = ensure_bank(Path(recipe["work"]) / "bank_dev", plan, 1, print)
+    people = open_digits(recipe, held_out=True)
+    scores = measure(Bench(load_nano(folder), bank, people, recipe["texts"]["held_out_share"]), options.count)
     path = options.out or folder / "scores.json"
     path.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(scores, indent=1))

@@ -67,7 +67,8 @@ def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> 
     config = network_config(recipe)
 
     clips = Clips.load(Path(recipe["out"]))
-    composer = Composer(Bank(Path(recipe["work"]) / "bank"), language, clips, open_digits(recipe, held_out=False))
+    bank, people = Bank(Path(recipe["work"]) / "bank"), open_digits(recipe, held_out=False)
+    composer = Composer(bank, language, clips, people, recipe["texts"]["held_out_share"])
     mel, rng = MelLevels(config), np.random.default_rng(seed)
     plan = recipe["stage"][stage]
     while True:
