@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imkit.capture import AudioArray, OrderedSource
+from imkit.capture import AudioArray, OrderedSource, Script
 from imkit.recordings import Recorder
 from imkit.stream import INPUT_RATE, TICKS_PER_S, Moment, Percept
 from imkit.views.lanes import DEADLINE_MS
@@ -71,6 +71,7 @@ def benchmarks(model: str, minutes: float) -> dict[str, Callable[[], Iterator[Ro
         "compute idle": lambda: _compute(model, busy=False),
         "compute busy": lambda: _compute(model, busy=True),
         "reply time": lambda: _reply(model),
+        "stop time": lambda: _stop(model),
         "replay": lambda: _replay(model),
         "open and close": lambda: _open_close(model),
         "long run": lambda: _long(model, minutes),
@@ -213,6 +214,29 @@ def _reply(model: str) -> Iterator[Row]:
     early = sum(reply < 0 for reply in replies)
     note = f"answered {len(replies)} of {len(asked)}, {early} before the end; virtual clock"
     yield Row("end of turn to first audible sample, p50", statistics.median(replies), 0.40, "s", note)
+
+
+def _stop(model: str) -> Iterator[Row]:
+    """While the model counts aloud, a question is spoken over it: how long does it go on?"""
+    lags, tried = [], 0
+    with _session(model) as session:
+        for number, question in enumerate(questions()):
+            onset_s = 3.0 + 0.37 * number
+            quiet = np.zeros(round(onset_s * INPUT_RATE), np.float32)
+            sound = AudioArray(np.concatenate([quiet, question.audio]), INPUT_RATE)
+            timeline = session.run([sound, Script([{"t": 0.5, "text": "count to twenty"}])], tail_s=1.0)
+            loud = np.flatnonzero(np.abs(timeline.model_audio()) > AUDIBLE) / timeline.output_rate
+            tried += bool(np.any(np.abs(loud - onset_s) < 0.3))
+            pauses = np.flatnonzero(np.diff(loud) > 0.4)  # words follow one another faster than that
+            ends = np.append(loud[pauses], loud[-1:])
+            after = ends[ends > onset_s]
+            if len(after) and after[0] < onset_s + question.end_s:
+                lags.append(float(after[0]) - onset_s)
+    if not lags:
+        print(f"{'user onset to silent':<52} {'-':>11} {'0.40 s':>11}         stopped 0 of {tried}")
+        return
+    note = f"stopped {len(lags)} of {tried} while the user spoke; virtual clock"
+    yield Row("user onset to silent, p95", rank(lags, 0.95), 0.40, "s", note)
 
 
 def _replay(model: str) -> Iterator[Row]:

@@ -9,8 +9,8 @@ import ipywidgets
 from imkit.capture.browser import MediaStreamSource
 
 from .cells import Cells, close_widget
+from .demo import demo_voice
 from .link import CommRoad, Link
-from .live import demo_voice
 from .socket_lane import SocketLane
 from .widget import Panel, keep_addressed, kernel_note
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 import os
 import time
 import uuid
-import wave
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imkit.background import BackgroundModel
 from imkit.capture.browser import BrowserSource, MediaStreamSource
 from imkit.session import Session, Sink
-from imkit.stream import InteractionModel, Moment, SessionError, Timeline
+from imkit.stream import InteractionModel, Moment, Timeline
 from imkit.tools import Tool
 
 if TYPE_CHECKING:
     from .display import Display
-
-DEMO_WAV = Path(__file__).parent / "static" / "demo.wav"
 
 
 class LiveSession(Session):
@@ -114,17 +110,3 @@ class Outlets:
 
     def _sinks(self) -> list[Sink]:
         return [sink for sink in (self.own, self.page) if sink is not None]
-
-
-def demo_voice(path: Path = DEMO_WAV) -> bytes:
-    """The bundled spoken scene as PCM16 at 16 kHz. Raises SessionError when it is missing or of another format."""
-    try:
-        with wave.open(str(path)) as voice:
-            form = (voice.getnchannels(), voice.getsampwidth(), voice.getframerate())
-            if form != (1, 2, 16_000):
-                raise SessionError(
-                    f"{path}: {form[0]} channels, {8 * form[1]} bit, {form[2]} Hz; expected mono, 16, 16000"
-                )
-            return bytes(voice.readframes(voice.getnframes()))
-    except (OSError, EOFError, wave.Error) as error:
-        raise SessionError(f"{path}: the demo voice cannot be read: {error}. Reinstall imkit.") from None

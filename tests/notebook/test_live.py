@@ -14,7 +14,8 @@ from imkit.capture.browser import BrowserSource, MediaStreamSource
 from imkit.capture.silence import Silence
 from imkit.notebook.cells import MAX_CELLS, PLOTLY, Cells, output_of
 from imkit.notebook.codec import Frame, Kind, encode
-from imkit.notebook.live import LiveSession, demo_voice
+from imkit.notebook.demo import demo_voice
+from imkit.notebook.live import LiveSession
 from imkit.notebook.widget import Panel, keep_addressed, kernel_note
 from imkit.stream import Event, Percept, Provenance, SessionError
 from imkit.surfaces import Surface
