@@ -288,6 +288,9 @@ class Link:
         known.facts["user_agent"] = str(message.get("user_agent", ""))[:200]
         if isinstance(message.get("origin"), str):
             self._trust(message["origin"])
+        if message.get("capturing") is True and self.lease.holder in (None, name):
+            self.lease.take(name)  # a page that was forgotten while it was silent still captures
+            known.capturing = True
         if port is None:
             self._welcome(name)
         self._tell_lease()

@@ -131,17 +131,30 @@ class Composer:
         return self._respond(script, asked, end_s)
 
     def _drill(self, script: Script, at_s: float) -> float:
-        """Sums typed one after another: facts, without the time that speaking takes."""
+        """Requests typed one after another: sums, short counts, short timers, without the time that speaking takes."""
         rng = script.rng
         tick = int(at_s * 5)
-        for _ in range(int(rng.integers(3, 8))):
-            text = self.language.request(rng, "sum")
-            while is_held_out(text, self.held_out_share) and len(text.split()) > 3:
-                text = self.language.request(rng, "sum")
+        for _ in range(int(rng.integers(4, 10))):
+            draw = rng.random()
+            family = "sum" if draw < 0.82 else "count" if draw < 0.91 else "timer"
+            text = self.language.request(rng, family)
+            asked = self.language.meaning[text]
+            held_out = is_held_out(text, self.held_out_share) and len(text.split()) > 3
+            if held_out or asked.number > (7 if family == "count" else 5):
+                continue
             if tick >= script.ticks:
                 break
             script.type(text, tick)
-            tick = script.say(self.language.meaning[text].reply, tick) + int(rng.integers(1, 5))
+            if family == "count":
+                free = script.say(NUMBERS[1 : asked.number + 1], tick, pace=3)
+            elif family == "timer":
+                script.say(asked.reply, tick)
+                due = tick + asked.number * 5 - 1
+                script.count_down(tick, due)
+                free = script.say(["now"], due)
+            else:
+                free = script.say(asked.reply, tick)
+            tick = free + int(rng.integers(1, 4))
         return tick / 5
 
     def _count(self, script: Script, at_s: float) -> float:

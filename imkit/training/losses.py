@@ -50,7 +50,7 @@ def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tup
         loss_floor = F.cross_entropy(floor_logits.flatten(0, 1).float(), batch.floor.flatten())
         loss_call = weighted(call_logits, batch.call, 0.03)
         loss_time = weighted(helpers.countdown(act), batch.countdown, 0.1)
-        loss = loss + loss_word + loss_floor + 0.3 * loss_call + 0.15 * loss_time
+        loss = loss + 1.5 * loss_word + loss_floor + 0.3 * loss_call + 0.15 * loss_time
         with torch.no_grad():
             said = batch.word > 0
             guess = word_logits.argmax(-1)

@@ -264,3 +264,6 @@ def test_the_shipped_recipe_fits_the_shipped_model():
     folder = Path(__file__).parents[2] / "models" / "nano"
     recipe = tomllib.loads((folder / "recipe.toml").read_text())
     assert train.network_config(recipe) == NanoConfig.load(folder / "config.json")
+    known = len(vocabulary()) - 5
+    for page in (folder / "README.md", folder.parents[1] / "README.md"):
+        assert f"knows {known} words" in page.read_text(), page
