@@ -312,11 +312,14 @@ def test_start_and_stop_twenty_times_on_one_link(kernel):
 def test_a_page_forgotten_while_silent_is_heard_again_when_it_says_that_it_captures(kernel):
     kernel.hello("v1")
     kernel.say({"type": "start", "view": "v1"})
+    kernel.comm.control("lease", holder="v1")
     assert kernel.link.lease.capturing
     kernel.link.lease.expire(time.monotonic() + 1e6)
     assert kernel.link.lease.views == {}
-    kernel.say({"type": "hello", "view": "v1", "page_session": "p", "lane": "comm", "capturing": True})
-    assert kernel.link.lease.holder == "v1"
-    assert kernel.link.lease.capturing
-    kernel.say({"type": "hello", "view": "v2", "page_session": "q", "lane": "comm", "capturing": True})
-    assert kernel.link.lease.holder == "v1"  # nobody's lease is taken by a claim
+    for view, page in (("v1", "p"), ("v2", "q")):
+        kernel.comm.frames.clear()
+        hello = {"type": "hello", "view": view, "page_session": page, "lane": "comm", "capturing": True}
+        kernel.say(hello)
+        kernel.comm.control("welcome", view=view)
+        kernel.comm.control("lease", holder="v1")  # nobody's lease is taken by a mere claim
+        assert kernel.link.lease.capturing
