@@ -19,6 +19,8 @@ from .sound import RATE, Sound, microphone
 from .speech import Digits, is_held_out
 from .voices import Bank, BankUtterance
 
+VIDEO_SHARE = 0.35  # of scenes, where the mix has anything to see
+
 
 class Composer:
     """Writes scenes from a bank of speech. ``mix`` says how often each kind of activity is drawn."""
@@ -46,14 +48,15 @@ class Composer:
         names = list(mix)
         weights = np.array([mix[n] for n in names])
         weights = weights / weights.sum()
-        video = rng.random() < (0.9 if "watch" in names and rng.random() < 0.25 else 0.0)
+        seeing = [name in ("watch", "sight") for name in names]
+        video = any(seeing) and rng.random() < VIDEO_SHARE
         if video:
-            weights = np.array([w * (4.0 if n == "watch" else 1.0) for n, w in zip(names, weights, strict=True)])
+            weights = weights * np.where(seeing, 5.0, 1.0)
             weights /= weights.sum()
         at_s = float(rng.uniform(0.2, 1.2))
         while at_s < script.end_s - 1.5:
             kind = str(rng.choice(names, p=weights))
-            if kind == "watch" and not video:
+            if kind in ("watch", "sight") and not video:
                 kind = "talk"
             at_s = getattr(self, "_" + kind)(script, at_s)
             if kind != "dense":
@@ -136,7 +139,7 @@ class Composer:
         tick = int(at_s * 5)
         for _ in range(int(rng.integers(4, 10))):
             draw = rng.random()
-            family = "sum" if draw < 0.82 else "count" if draw < 0.91 else "timer"
+            family = "sum" if draw < 0.75 else "count" if draw < 0.92 else "timer"
             text = self.language.request(rng, family)
             asked = self.language.meaning[text]
             held_out = is_held_out(text, self.held_out_share) and len(text.split()) > 3
@@ -155,6 +158,42 @@ class Composer:
             else:
                 free = script.say(asked.reply, tick)
             tick = free + int(rng.integers(1, 4))
+        return tick / 5
+
+    def _sight(self, script: Script, at_s: float) -> float:
+        """Typed requests about the picture, one after another: what is there now, and tell me when."""
+        rng = script.rng
+        tick = int(at_s * 5)
+        for _ in range(int(rng.integers(3, 7))):
+            if tick + 14 >= script.ticks:
+                break
+            seen = (str(rng.choice(COLOURS)), str(rng.choice(SHAPES)))
+            watching = rng.random() < 0.5
+            wanted: tuple[str, ...] = ()
+            if watching:
+                text = self.language.request(rng, "watch")
+                wanted = self.language.meaning[text].target
+                if rng.random() < 0.6:
+                    seen = (
+                        next((w for w in wanted if w in COLOURS), seen[0]),
+                        next((w for w in wanted if w in SHAPES), seen[1]),
+                    )
+                script.type(text, tick)
+                tick = script.say(self.language.meaning[text].reply, tick) + int(rng.integers(1, 6))
+            length = int(rng.integers(7, 11))
+            for k in range(tick, tick + length):
+                script.shown[k] = seen
+            if watching and all(word in seen for word in wanted):
+                script.say(seen, tick)
+            elif not watching:
+                asked = tick + int(rng.integers(0, 3))
+                script.type(self.language.request(rng, "look"), asked)
+                script.say(seen, asked)
+            tick += length
+            if watching:
+                script.type("never mind", tick)
+                tick = script.say(("okay",), tick)
+            tick += int(rng.integers(1, 4))
         return tick / 5
 
     def _count(self, script: Script, at_s: float) -> float:

@@ -80,8 +80,6 @@ class Digits:
             audio *= 0.5 / np.abs(audio).max()
             clips = self.clips.setdefault(speaker, {}).setdefault(int(digit), [])
             clips.append(np.round(audio * 32767).astype(np.int16))
-        if not self.clips:
-            raise FileNotFoundError(f"{folder}: no recorded digits named digit_speaker_index.wav")
 
     def say(self, rng: np.random.Generator, digits: list[int]) -> BankUtterance:
         """The digits one after another in one person's voice, with small gaps; word times are the clips' edges."""

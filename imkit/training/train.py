@@ -52,12 +52,10 @@ def network_config(recipe: dict[str, Any]) -> NanoConfig:
 
 
 def open_digits(recipe: dict[str, Any], held_out: bool) -> Digits | None:
-    """The recorded digits, or None (and said so) where their folder is absent."""
-    folder = Path(recipe["digits"]["folder"])
-    if not folder.is_dir():
-        return None
+    """The recorded digits of the speakers for training, or of those held out; None where there are none."""
     kept = set(recipe["digits"]["held_out"])
-    return Digits(folder, lambda speaker: (speaker in kept) == held_out)
+    digits = Digits(Path(recipe["digits"]["folder"]), lambda speaker: (speaker in kept) == held_out)
+    return digits if digits.clips else None
 
 
 def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> None:

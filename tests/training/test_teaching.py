@@ -25,7 +25,16 @@ from imkit.training.script import Script, act_after
 from imkit.training.speech import is_held_out, plan_bank
 from imkit.training.voices import Bank, BankUtterance, Voice, build_bank
 
-MIX = {"dense": 0.1, "drill": 0.1, "talk": 0.4, "count": 0.1, "timer": 0.12, "watch": 0.16, "delegate": 0.12}
+MIX = {
+    "dense": 0.1,
+    "drill": 0.1,
+    "sight": 0.1,
+    "talk": 0.4,
+    "count": 0.1,
+    "timer": 0.12,
+    "watch": 0.16,
+    "delegate": 0.12,
+}
 
 
 @pytest.fixture(scope="module")
