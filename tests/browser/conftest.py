@@ -31,15 +31,12 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def chrome(tmp_path_factory):
+def chrome(tmp_path_factory, drive):
     from lab import chromium, make_devices
-    from playwright.sync_api import sync_playwright
 
-    devices = make_devices(tmp_path_factory.mktemp("devices"))
-    with sync_playwright() as playwright:
-        browser = chromium(playwright, devices)
-        yield browser
-        browser.close()
+    browser = chromium(drive, make_devices(tmp_path_factory.mktemp("devices")))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

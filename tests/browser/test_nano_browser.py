@@ -35,9 +35,9 @@ def make_devices(folder: Path) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory, lab: Lab, chrome):
+def asked(tmp_path_factory, lab: Lab, drive):
     """A notebook whose microphone and camera are those of this module."""
-    browser = chromium(chrome.browser_type, make_devices(tmp_path_factory.mktemp("nano")))
+    browser = chromium(drive, make_devices(tmp_path_factory.mktemp("nano")))
     context = browser.new_context(
         viewport={"width": 1180, "height": 1240}, permissions=["microphone", "camera"], device_scale_factor=1.5
     )
@@ -85,7 +85,7 @@ def test_it_goes_on_while_a_cell_runs_python(asked):
 
 
 def test_a_typed_plot_becomes_a_chart_and_is_told(asked):
-    asked.page.locator(".imk-panel button[aria-label*='icrophone']").first.click()  # quiet, to type
+    asked.page.locator(".imk-root button[aria-label^='Microphone']").last.click()  # quiet, to type
     asked.page.wait_for_timeout(1500)
     before = len(said(asked))
     asked.send("plot the price")

@@ -14,25 +14,22 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def page(tmp_path):
-    from playwright.sync_api import sync_playwright
-
+def page(tmp_path, drive):
     path = report_html(example_timeline(), tmp_path / "r.html")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
-        )
-        page = browser.new_page(viewport={"width": 1000, "height": 800})
-        page.faults, page.requests = [], []
-        page.on("pageerror", lambda error: page.faults.append(str(error)))
-        page.on("console", lambda message: page.faults.append(message.text) if message.type == "error" else None)
-        page.on("request", lambda request: page.requests.append(request.url))
-        page.goto(path.as_uri())
-        yield page
-        assert page.faults == []
-        assert [url for url in page.requests if not url.startswith(("file:", "data:", "blob:"))] == []
-        browser.close()
+    browser = drive.chromium.launch(
+        executable_path=shutil.which("chromium"),
+        args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+    )
+    page = browser.new_page(viewport={"width": 1000, "height": 800})
+    page.faults, page.requests = [], []
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.on("console", lambda message: page.faults.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: page.requests.append(request.url))
+    page.goto(path.as_uri())
+    yield page
+    assert page.faults == []
+    assert [url for url in page.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    browser.close()
 
 
 def number(page, selector, attribute):
