@@ -87,11 +87,11 @@ def optimisers(network: Network, helpers: Helpers, settings: dict[str, float]) -
     ]
 
 
-def pace(elapsed: float, total: float, step: int, warmup_steps: int, last: bool) -> float:
-    """Learning rate factor: warm-up, flat, and on the last stage linear to 5 % over its second half."""
+def pace(elapsed: float, total: float, step: int, warmup_steps: int, cool: bool) -> float:
+    """Learning rate factor: warm-up, flat, and on a stage that cools linear to 5 % over its second half."""
     warm = min(1.0, (step + 1) / warmup_steps)
-    cool = min(1.0, 2 * (1 - elapsed / total)) if last else 1.0
-    return warm * max(0.05, cool)
+    cooled = min(1.0, 2 * (1 - elapsed / total)) if cool else 1.0
+    return warm * max(0.05, cooled)
 
 
 class Run:
@@ -171,7 +171,7 @@ class Run:
         ]
         for worker in pool:
             worker.start()
-        total, last = plan["minutes"] * 60.0, self.stage == len(self.recipe["stage"]) - 1
+        total, warmup_steps = plan["minutes"] * 60.0, self.recipe["optimiser"]["warmup_steps"]
         sums: dict[str, list[float]] = {}
         saved = shown = before = time.monotonic()
         try:
@@ -184,7 +184,7 @@ class Run:
                             "every process that composes scenes has died; see its message above"
                         ) from None
                     continue
-                factor = pace(self.stage_s, total, self.step, self.recipe["optimiser"]["warmup_steps"], last)
+                factor = plan["rate"] * pace(self.stage_s, total, self.step, warmup_steps, plan["cool"])
                 log = self.learn(Batch.from_arrays(arrays), factor, acting=bool(plan.get("acting", True)))
                 now = time.monotonic()
                 self.step += 1

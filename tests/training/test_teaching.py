@@ -227,6 +227,8 @@ optimiser = {{ muon_lr = 0.02, adam_lr = 0.002, weight_decay = 0.0, warmup_steps
 [[stage]]
 name = "hearing"
 minutes = {minutes}
+rate = 1.0
+cool = true
 scene_s = 6.0
 batch = 2
 mix = {{ dense = 1.0 }}
