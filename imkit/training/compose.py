@@ -254,8 +254,9 @@ class Composer:
         rng = script.rng
         script.call[tick] = 1 + CALLS.index(asked.call)
         free = script.say(asked.reply, tick)
-        arrival = free + int(rng.integers(2, 20))
-        if rng.random() < 0.3:
+        quick = rng.random() < 0.4  # done before the acknowledgement is said to its end
+        arrival = tick + int(rng.integers(1, 5)) if quick else free + int(rng.integers(2, 20))
+        if not quick and rng.random() < 0.3:
             said = self.utterance(rng, "sum" if rng.random() < 0.7 else "babble")
             at_s = free / 5 + float(rng.uniform(0.3, 0.8))
             ended = script.speak(said, at_s)
@@ -269,7 +270,7 @@ class Composer:
             return script.end_s
         script.event(ok, asked.call, arrival)
         words = RESULT_REPLIES[asked.call].split() if ok else ["sorry", "that", "failed"]
-        return (script.say(words, arrival) + 1) / 5
+        return (script.say(words, max(arrival, free)) + 1) / 5
 
     def _watch(self, script: Script, at_s: float) -> float:
         """Ask to be told of something on camera, then show it and other things; or show things unasked."""
