@@ -12,7 +12,7 @@ MODULES := widget/node_modules/.installed
 STATIC := imkit/notebook/static
 PYTEST := $(BIN)/pytest -q
 
-.PHONY: help lab test test-unit test-notebooks test-browser lint types widget widget-check bench bench-browser system clean
+.PHONY: help pictures lab test test-unit test-notebooks test-browser lint types widget widget-check bench bench-browser system clean
 
 help:
 	@echo 'make lab            open JupyterLab on the first notebook'
@@ -80,6 +80,10 @@ bench: $(INSTALLED)
 # Prints round trips, and the time from the end of a spoken question to the first sound in the browser.
 bench-browser: $(INSTALLED)
 	$(PYTEST) -s -m browser tests/browser/test_talk_browser.py
+
+# The pictures of the README, from a real session.
+pictures: $(INSTALLED)
+	$(BIN)/python tests/browser/pictures.py
 
 clean:
 	rm -rf .venv widget/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

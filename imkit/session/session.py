@@ -99,6 +99,7 @@ class Session:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._running = False
+        self._closing = False
         self._ledger = Ledger(self.model.spec.output_rate)
         self._loop: Loop | None = None
         self._top_epoch = 0
@@ -172,6 +173,8 @@ class Session:
 
     def close(self) -> None:
         """Stops for good: no thread, executor or sink is left. May be called twice."""
+        with self._lock:
+            self._closing = True  # from here on no other thread can start what would then be left behind
         self.stop()
         with self._lock:
             if self._state is State.CLOSED:
@@ -327,7 +330,7 @@ class Session:
         return self.source if hasattr(self.source, "put_text") and hasattr(self.source, "put_event") else self._inbox
 
     def _refuse_closed(self, what: str) -> None:
-        if self._state is State.CLOSED:
+        if self._closing:
             raise SessionError(
                 f"{what}(): this session is closed; make a new Session() (its timeline can still be read)"
             )

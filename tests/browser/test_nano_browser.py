@@ -1,6 +1,5 @@
 """The trained model in the browser: a spoken sentence that training never had, a picture, and a typed request."""
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -9,7 +8,6 @@ from lab import Lab, Notebook, answer_delays, chromium, until
 
 QUESTION = "tell me what is zero plus eight"
 PAUSE_S = 3.0
-PICTURES = os.environ.get("IMKIT_PICTURES")  # a folder: write the README's pictures there
 DATA = (
     "import numpy as np, pandas as pd\nrng = np.random.default_rng(1)\n"
     "flats = pd.DataFrame({'size': rng.normal(70, 18, 200).round()})\n"
@@ -51,11 +49,6 @@ def asked(tmp_path_factory, lab: Lab, drive):
     lab.end_kernels()
 
 
-def picture(notebook: Notebook, name: str) -> None:
-    if PICTURES:
-        notebook.page.screenshot(path=str(Path(PICTURES) / f"{name}.png"))
-
-
 def said(notebook: Notebook) -> list[str]:
     return notebook.value("[w.text for w in session.timeline.words()]")
 
@@ -90,11 +83,4 @@ def test_a_typed_plot_becomes_a_chart_and_is_told(asked):
     asked.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=20_000)
     print("said of it:", said(asked)[before:])
     assert asked.value("[s.kind for s in session.surfaces]") == ["chart"]
-    if PICTURES:
-        asked.page.evaluate("jupyterapp.shell.currentWidget.content.node.scrollTo(0, 0)")
-        asked.page.wait_for_timeout(3000)
-        picture(asked, "session")
-        asked.page.evaluate("jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
-        asked.page.wait_for_timeout(2000)
-        picture(asked, "session_dark")
     asked.stop()

@@ -371,6 +371,22 @@ def test_a_closed_session_says_so() -> None:
     assert len(s.timeline) == 1
 
 
+def test_a_start_that_races_with_close_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    s = session()
+    s.start()
+    stop = s.stop
+
+    def stopped_and_started_again() -> None:
+        stop()
+        with pytest.raises(SessionError, match="closed"):
+            s.start()  # as a page's click may, in another thread, between the stop and the end of close
+
+    monkeypatch.setattr(s, "stop", stopped_and_started_again)
+    s.close()
+    assert s.state is State.CLOSED
+    assert imkit_threads() == []
+
+
 def test_run_and_live_exclude_each_other() -> None:
     with session() as s:
         s.start()
