@@ -23,6 +23,7 @@ from imkit.model.config import (
 )
 from imkit.model.frontend import MelLevels, mel_filterbank
 
+from .pictures import seen_class
 from .script import Scene
 
 WARPS = (0.84, 0.88, 0.92, 0.96, 1.0, 1.04, 1.09, 1.14, 1.2)
@@ -36,7 +37,7 @@ class Batch:
     levels, own_levels  uint8 [b, t * mel_frames, bins]
     said, floor_in, call_in  int [b, t], what was done one micro-turn before
     words, provenance, word_tick  int [b, w]
-    frames              float16 [f, 3, px, px], frame_row int [f] = scene
+    frames              uint8 [f, px, px, 3], frame_row int [f] = scene, seen int [f] = what is in it (see pictures)
     source              int [b, n]: index into the table audio (4t) | act (t) | words (w) | frames (f of the scene)
     position, tick_start, is_word  [b, n]
     heard, phase        int [b, 4t]; word, floor, call, countdown int [b, t]: targets
@@ -54,6 +55,7 @@ class Batch:
     frames: Tensor
     frame_row: Tensor
     frame_slot: Tensor
+    seen: Tensor
     source: Tensor
     position: Tensor
     tick_start: Tensor
@@ -149,6 +151,7 @@ def pack(
     frames: list[npt.NDArray[np.uint8]] = []
     frame_row: list[int] = []
     frame_slot: list[int] = []
+    seen: list[int] = []
     tick0 = rng.integers(0, 500_000, count) if augment else np.zeros(count, np.int64)
     for b, (scene, (words, kinds)) in enumerate(zip(scenes, rows, strict=True)):
         for i, (k, _, word, prov) in enumerate(words):
@@ -171,6 +174,7 @@ def pack(
             frames.append(scene.frames[k])
             frame_row.append(b)
             frame_slot.append(i)
+            seen.append(seen_class(scene.shown.get(k)))
     px = config.frame_px
     pictures = np.stack(frames) if frames else np.zeros((0, px, px, 3), np.uint8)
 
@@ -190,6 +194,7 @@ def pack(
         torch.from_numpy(pictures),
         ints(frame_row),
         ints(frame_slot),
+        ints(seen),
         ints(source),
         ints(position),
         ints(tick_start),

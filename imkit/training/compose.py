@@ -14,7 +14,7 @@ from imkit.model.voice import Clips
 
 from .language import CALLS, COLOURS, NUMBERS, RESULT_REPLIES, SHAPES, Language, Request, vocabulary
 from .pictures import Camera
-from .script import ANSWER_DELAY_S, TICK, YIELD_DELAY_S, Scene, Script, act_after
+from .script import TICK, YIELD_DELAY_S, Scene, Script, act_after, answer_after
 from .sound import RATE, Sound, microphone
 from .speech import Digits, is_held_out
 from .voices import Bank, BankUtterance
@@ -105,8 +105,8 @@ class Composer:
 
     def _respond(self, script: Script, asked: Request, end_s: float) -> float:
         """Reply to a request that ended at ``end_s``; long-lived ones are played out."""
-        typed_delay = 0.0 if any(int(end_s * 5) == k for k in script.words_in) else ANSWER_DELAY_S
-        tick = act_after(end_s, typed_delay)
+        typed = int(end_s * 5) in script.words_in
+        tick = act_after(end_s, 0.0) if typed else answer_after(end_s)
         if tick >= script.ticks:
             return end_s + 0.5
         if asked.topic == "count":
@@ -240,7 +240,7 @@ class Composer:
                 ended = script.speak(said, at_s)
                 meaning = self.language.meaning.get(said.text)
                 if meaning is not None:
-                    script.say(meaning.reply, act_after(ended, ANSWER_DELAY_S))
+                    script.say(meaning.reply, answer_after(ended))
         if due < script.ticks:
             script.say(["now"], due)
         return (due + 4) / 5
@@ -261,9 +261,9 @@ class Composer:
             at_s = free / 5 + float(rng.uniform(0.3, 0.8))
             ended = script.speak(said, at_s)
             meaning = self.language.meaning.get(said.text)
-            free = act_after(ended, ANSWER_DELAY_S) + 1
+            free = answer_after(ended) + 1
             if meaning is not None:
-                free = script.say(meaning.reply, act_after(ended, ANSWER_DELAY_S))
+                free = script.say(meaning.reply, answer_after(ended))
             arrival = max(arrival, free + 1)
         ok = rng.random() < 0.85
         if arrival >= script.ticks:
@@ -281,7 +281,7 @@ class Composer:
         if draw < 0.75:
             asked, end_s = self._ask(script, "watch", at_s)
             wanted = asked.target
-            free_s = (script.say(asked.reply, act_after(end_s, ANSWER_DELAY_S)) + 1) / 5
+            free_s = (script.say(asked.reply, answer_after(end_s)) + 1) / 5
         tick = int(free_s * 5) + int(rng.integers(1, 8))
         for _ in range(int(rng.integers(1, 5))):
             seen = (str(rng.choice(COLOURS)), str(rng.choice(SHAPES)))
@@ -300,7 +300,7 @@ class Composer:
             elif rng.random() < 0.25 and length > 9:  # somebody asks what is there
                 said = self.utterance(rng, "look")
                 ended = script.speak(said, (tick + 1) / 5)
-                due = act_after(ended, ANSWER_DELAY_S)
+                due = answer_after(ended)
                 for k in range(tick, min(due + 4, script.ticks)):
                     script.shown[k] = seen
                 length = max(length, due + 4 - tick)
@@ -345,5 +345,6 @@ class Composer:
             script.floor[:n],
             script.call[:n],
             script.countdown[:n],
+            script.shown if video else {},
             script.notes,
         )

@@ -1,4 +1,7 @@
-"""What nano is graded on while it learns. Two heads exist only here: the word under way, and the time left."""
+"""What nano is graded on while it learns.
+
+Three heads exist only here: the word under way, the time left, and what is in a frame.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,20 @@ from imkit.model.config import NanoConfig
 from imkit.model.network import Network
 
 from .batch import Batch, forward
+from .pictures import SEEN_CLASSES
 from .script import COUNTDOWN_CLASSES
 
 
 class Helpers(nn.Module):
-    """Heads that help learning and are left behind: phase of the word under way, micro-turns until something is due."""
+    """Heads that help learning and are left behind: phase of the word under way, micro-turns until something is due,
+    colour and shape in a frame.
+    """
 
     def __init__(self, config: NanoConfig) -> None:
         super().__init__()
         self.phase = nn.Linear(config.width, 2 * len(config.vocabulary))
         self.countdown = nn.Linear(config.width, COUNTDOWN_CLASSES)
+        self.seen = nn.Linear(config.width, SEEN_CLASSES)
 
 
 def weighted(logits: Tensor, target: Tensor, nothing: float) -> Tensor:
@@ -27,6 +34,13 @@ def weighted(logits: Tensor, target: Tensor, nothing: float) -> Tensor:
     weight = torch.ones(logits.shape[-1], device=logits.device)
     weight[0] = nothing
     return F.cross_entropy(logits.flatten(0, -2).float(), target.flatten(), weight=weight)
+
+
+def grade_frames(network: Network, helpers: Helpers, frames: Tensor, seen: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """Loss of naming what is in frames uint8 [f, px, px, 3] from their tokens alone, and numbers worth logging."""
+    logits = helpers.seen(F.gelu(network.patches(frames.permute(0, 3, 1, 2).float() / 255)))
+    loss = F.cross_entropy(logits, seen)
+    return loss, {"seen": float(loss.detach()), "seen_right": float((logits.argmax(-1) == seen).float().mean())}
 
 
 def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tuple[Tensor, dict[str, float]]:
@@ -50,7 +64,7 @@ def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tup
         loss_floor = F.cross_entropy(floor_logits.flatten(0, 1).float(), batch.floor.flatten())
         loss_call = weighted(call_logits, batch.call, 0.03)
         loss_time = weighted(helpers.countdown(act), batch.countdown, 0.1)
-        loss = loss + 1.5 * loss_word + loss_floor + 0.3 * loss_call + 0.15 * loss_time
+        loss = loss + 1.5 * loss_word + loss_floor + 0.3 * loss_call + 0.3 * loss_time
         with torch.no_grad():
             said = batch.word > 0
             guess = word_logits.argmax(-1)
@@ -64,4 +78,7 @@ def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tup
                 ),
                 "time": float(loss_time),
             }
+    if acting and len(batch.frames):
+        loss_seen, seen_log = grade_frames(network, helpers, batch.frames, batch.seen)
+        loss, log = loss + 0.3 * loss_seen, log | seen_log
     return loss, log

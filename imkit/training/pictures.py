@@ -5,9 +5,34 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from .language import COLOURS, SHAPES
+
 Frame = npt.NDArray[np.uint8]
 
 _HUES = {"red": (0.0, 8.0), "green": (95.0, 150.0), "blue": (205.0, 245.0), "yellow": (48.0, 62.0)}
+
+
+SEEN_CLASSES = 1 + len(COLOURS) * len(SHAPES)
+
+
+def seen_class(shown: tuple[str, str] | None) -> int:
+    """What is in a frame as a number: 0 for nothing, else one for each colour and shape."""
+    return 0 if shown is None else 1 + COLOURS.index(shown[0]) * len(SHAPES) + SHAPES.index(shown[1])
+
+
+def album(rng: np.random.Generator, count: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Unrelated frames uint8 [count, 120, 120, 3] and what is in each, int [count]: for learning to see."""
+    frames: list[Frame] = []
+    seen: list[int] = []
+    while len(frames) < count:
+        camera = Camera(rng)
+        for _ in range(4):
+            shown = (str(rng.choice(COLOURS)), str(rng.choice(SHAPES)))
+            camera.appear(*shown)
+            there = bool(rng.random() < 0.8)
+            frames.append(camera.frame(there))
+            seen.append(seen_class(shown if there else None))
+    return np.stack(frames[:count]), np.array(seen[:count], np.int64)
 
 
 def _rgb(hue_deg: float, saturation: float, value: float) -> npt.NDArray[np.float32]:

@@ -21,8 +21,7 @@ from .sound import RATE, Sound
 from .voices import BankUtterance
 
 TICK = 3200
-HEARD_DELAY_S = 0.10
-ANSWER_DELAY_S = 0.15
+HEARD_DELAY_S = 0.05  # a word is written at the first 50 ms token that ends this long after the word
 YIELD_DELAY_S = 0.20
 COUNTDOWN_CLASSES = 80
 TYPED = PROVENANCES.index("typed")
@@ -38,6 +37,7 @@ class Scene:
     words_in          micro-turn -> [(word id, provenance id)]: typed words and events
     heard             int [ticks * 4], word id due at each 50 ms token
     spans             (word, start_s, end_s) of all that was spoken
+    shown             micro-turn -> colour and shape that are in the frame
     word, floor, call int [ticks]; countdown int [ticks], 0 = nothing is due, n = due in n - 1 micro-turns
     """
 
@@ -53,12 +53,27 @@ class Scene:
     floor: npt.NDArray[np.int64]
     call: npt.NDArray[np.int64]
     countdown: npt.NDArray[np.int64]
+    shown: dict[int, tuple[str, str]] = field(default_factory=dict)
     notes: list[dict[str, object]] = field(default_factory=list)
 
 
 def act_after(time_s: float, delay_s: float) -> int:
     """The first micro-turn whose act may sound ``delay_s`` after ``time_s``."""
     return max(0, math.ceil((time_s + delay_s) * 5 - 1e-6) - 1)
+
+
+def heard_token(end_s: float) -> int:
+    """The 50 ms token at which a word that ends at ``end_s`` is written."""
+    return math.ceil((end_s + HEARD_DELAY_S) * 20 - 1e-6) - 1
+
+
+def answer_after(end_s: float) -> int:
+    """The first micro-turn that can read, as text, the last word of a sentence that ended at ``end_s``.
+
+    Its act sounds 0.25 to 0.45 s after that end. One micro-turn sooner, the answer would have to be worked out of the
+    sound of the last word in the same forward that recognises it: tried, and the replies were in time but wrong.
+    """
+    return heard_token(end_s) // AUDIO_TOKENS + 1
 
 
 class Script:
@@ -115,7 +130,7 @@ class Script:
             self.voice[at:stop] += piece[: stop - at]
 
     def _hear(self, word: str, start_s: float, end_s: float) -> None:
-        token = math.ceil((end_s + HEARD_DELAY_S) * 20 - 1e-6) - 1
+        token = heard_token(end_s)
         while token < len(self.heard) and self.heard[token]:
             token += 1
         word_id = self.ids.get(word, self.ids[UNKNOWN])

@@ -33,7 +33,8 @@ from .batch import Batch, pack
 from .clips import render_clips
 from .compose import Composer
 from .language import CALLS, NONE, Language, vocabulary
-from .losses import Helpers, grade
+from .losses import Helpers, grade, grade_frames
+from .pictures import album
 from .speech import Digits, ensure_bank, plan_bank
 from .voices import SAMPLE_RATE_HZ, Bank, Voice
 
@@ -72,6 +73,14 @@ def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> 
     while True:
         scenes = [composer.scene(rng, plan["scene_s"], plan["mix"]) for _ in range(plan["batch"])]
         out.put(pack(scenes, config, mel, rng).arrays())
+
+
+def compose_album(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> None:
+    """A worker: renders unrelated frames and their names until it is ended."""
+    rng = np.random.default_rng(seed)
+    while True:
+        frames, seen = album(rng, recipe["stage"][stage]["pictures"])
+        out.put({"frames": frames, "seen": seen})
 
 
 def optimisers(network: Network, helpers: Helpers, settings: dict[str, float]) -> list[torch.optim.Optimizer]:
@@ -144,12 +153,18 @@ class Run:
         self.stage, self.stage_s, self.step, self.trained_s, self.heard_s = state["clock"]
         return True
 
-    def learn(self, batch: Batch, factor: float, acting: bool) -> dict[str, float]:
-        """One step."""
+    def learn(self, arrays: dict[str, Any], plan: dict[str, Any], factor: float) -> dict[str, float]:
+        """One step on a batch of scenes, or on pictures alone where the stage says so."""
+        if "pictures" in plan:
+            frames, seen = (torch.from_numpy(arrays[name]).to(self.device) for name in ("frames", "seen"))
+            loss, log = grade_frames(self.network, self.helpers, frames, seen)
+        else:
+            batch = Batch.from_arrays(arrays).to(self.device)
+            loss, log = grade(self.network, self.helpers, batch, bool(plan.get("acting", True)))
+            self.heard_s += plan["batch"] * plan["scene_s"]
         groups = [group for o in self.optimisers for group in o.param_groups]
         for group, rate in zip(groups, self.rates, strict=True):
             group["lr"] = rate * factor
-        loss, log = grade(self.network, self.helpers, batch.to(self.device), acting)
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -166,7 +181,11 @@ class Run:
         fifo: Any = context.Queue(maxsize=3)
         base = self.recipe["seed"] * 1_000_003 + self.step * 101
         pool = [
-            context.Process(target=compose_batches, args=(self.recipe, self.stage, base + i, fifo), daemon=True)
+            context.Process(
+                target=compose_album if "pictures" in plan else compose_batches,
+                args=(self.recipe, self.stage, base + i, fifo),
+                daemon=True,
+            )
             for i in range(workers)
         ]
         for worker in pool:
@@ -185,12 +204,11 @@ class Run:
                         ) from None
                     continue
                 factor = plan["rate"] * pace(self.stage_s, total, self.step, warmup_steps, plan["cool"])
-                log = self.learn(Batch.from_arrays(arrays), factor, acting=bool(plan.get("acting", True)))
+                log = self.learn(arrays, plan, factor)
                 now = time.monotonic()
                 self.step += 1
                 self.stage_s += now - before
                 self.trained_s += now - before
-                self.heard_s += plan["batch"] * plan["scene_s"]
                 before = now
                 for name, value in log.items():
                     sums.setdefault(name, []).append(value)
