@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from imkit.model.config import NanoConfig
 from imkit.model.frontend import MelLevels
@@ -264,13 +265,13 @@ def test_training_goes_from_nothing_to_a_model_and_resumes(tmp_path, monkeypatch
     assert model.config.layers == 1
     steps = json.loads(Path("model/training.json").read_text())["steps"]
     assert steps > 0
-    before = load_nano(tmp_path / "model").network.state_dict()
+    before = load_file("model/weights.safetensors")
     stage = '[[stage]]\nname = "seeing"\nminutes = {minutes}\nrate = 1.0\ncool = false\npictures = 8\n'
     Path("recipe.toml").write_text((RECIPE + stage).format(minutes=0.05))
     assert train.main(["recipe.toml", "--threads", "1"]) == 0
     assert "resumed at step" in capsys.readouterr().out
     assert json.loads(Path("model/training.json").read_text())["steps"] > steps
-    after = load_nano(tmp_path / "model").network.state_dict()
+    after = load_file("model/weights.safetensors")
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"patches"}, "pictures alone teach the eyes and nothing else"
 
