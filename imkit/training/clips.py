@@ -10,9 +10,9 @@ import soundfile
 
 from imkit.model.voice import Clips
 from imkit.stream import TICK_S
+from imkit.voices import SAMPLE_RATE_HZ, Voice, synthesise
 
 from .language import COLOURS, RESULT_REPLIES, SHAPES, SPECIALS, Language, number_words
-from .voices import SAMPLE_RATE_HZ, Voice, synthesise
 
 USUAL_TICKS, LONGEST_TICKS, FASTEST = 2, 3, 1.5
 

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from imkit.model.voice import Clips
+from imkit.voices.sound import RATE, Sound, microphone
 
+from .bank import Bank, BankUtterance
 from .language import CALLS, COLOURS, NUMBERS, RESULT_REPLIES, SHAPES, Language, Request, vocabulary
 from .pictures import Camera
 from .script import TICK, YIELD_DELAY_S, Scene, Script, act_after, answer_after
-from .sound import RATE, Sound, microphone
 from .speech import Digits, is_held_out
-from .voices import Bank, BankUtterance
 
 VIDEO_SHARE = 0.35  # of scenes, where the mix has anything to see
 

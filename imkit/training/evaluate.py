@@ -18,14 +18,14 @@ import numpy.typing as npt
 
 from imkit.model.nano import Nano, load_nano
 from imkit.stream import Act, Event, OpenConfig, Percept, Provenance
+from imkit.voices.sound import microphone
 
+from .bank import Bank, BankUtterance
 from .language import COLOURS, NUMBERS, RESULT_REPLIES, SHAPES, Language
 from .pictures import Camera
 from .script import TICK, Script
-from .sound import microphone
 from .speech import Digits, ensure_bank, is_held_out, plan_bank
 from .train import open_digits, read_recipe
-from .voices import Bank, BankUtterance
 
 Rng = np.random.Generator
 ONSET_WINDOW_S = (-0.05, 0.45)

@@ -10,15 +10,15 @@ import numpy.typing as npt
 
 from imkit.model.config import AUDIO_TOKENS, PROVENANCES
 from imkit.model.voice import Clips
+from imkit.voices.sound import RATE, Sound
 
+from .bank import BankUtterance
 from .language import (
     FAIL,
     RESULT,
     SEND,
     UNKNOWN,
 )
-from .sound import RATE, Sound
-from .voices import BankUtterance
 
 TICK = 3200
 HEARD_DELAY_S = 0.05  # a word is written at the first 50 ms token that ends this long after the word

@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from imkit.voices import SAMPLE_RATE_HZ, Voice, random_voice, resample
+
+from .bank import Bank, BankUtterance, build_bank
 from .language import UNITS, Language
-from .voices import SAMPLE_RATE_HZ, Bank, BankUtterance, Voice, build_bank, random_voice, resample
 
 
 def is_held_out(text: str, share: float) -> bool:

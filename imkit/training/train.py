@@ -28,7 +28,9 @@ from imkit.model.network import Network
 from imkit.model.voice import Clips
 from imkit.model.weights import save_weights
 from imkit.stream import ModelError
+from imkit.voices import SAMPLE_RATE_HZ, Voice
 
+from .bank import Bank
 from .batch import Batch, pack
 from .clips import render_clips
 from .compose import Composer
@@ -36,7 +38,6 @@ from .language import CALLS, NONE, Language, vocabulary
 from .losses import Helpers, grade, grade_frames
 from .pictures import album
 from .speech import Digits, ensure_bank, plan_bank
-from .voices import SAMPLE_RATE_HZ, Bank, Voice
 
 CHECKPOINT_EVERY_S = 180.0
 

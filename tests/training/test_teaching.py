@@ -16,6 +16,7 @@ from imkit.model.network import Network
 from imkit.model.voice import Clips
 from imkit.stream import heard_from_s
 from imkit.training import card, train
+from imkit.training.bank import Bank, BankUtterance, build_bank
 from imkit.training.batch import in_reach, pack
 from imkit.training.clips import reply_words
 from imkit.training.compose import Composer
@@ -25,7 +26,7 @@ from imkit.training.losses import Helpers, grade
 from imkit.training.pictures import SEEN_CLASSES, album, seen_class
 from imkit.training.script import Script, act_after, answer_after, heard_token
 from imkit.training.speech import is_held_out, plan_bank
-from imkit.training.voices import Bank, BankUtterance, Voice, build_bank
+from imkit.voices import Voice
 
 MIX = {
     "dense": 0.1,

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imkit.training.engines import EngineMissing, Span, Spoken, Voice, load_library
+from .engines import EngineMissing, Span, Spoken, Voice, load_library
 
 ESPEAK_ACCENTS = {
     "en-us": "gmw/en-US",

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from imkit.training import engines, voices
-from imkit.training.espeak import ESPEAK_ACCENTS, split_phones
-from imkit.training.voices import Bank, EngineMissing, Voice, build_bank, random_voice, resample, synthesise
+from imkit.training.bank import Bank, build_bank
+from imkit.voices import EngineMissing, Voice, random_voice, resample, synthesise
+from imkit.voices.espeak import ESPEAK_ACCENTS, split_phones
 
 ONE_OF_EACH = [
     Voice("espeak", "en-us+f2"),

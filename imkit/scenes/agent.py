@@ -1,0 +1,108 @@
+"""What the model was heard to do: when it sounded, which words really sounded, what it called for."""
+
+from __future__ import annotations
+
+import bisect
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from imkit.stream import Act, Call, Word, heard_from_s, samples_per_tick
+
+FRAME_S = 0.01
+ON_DBFS = -45.0  # a frame sounds above the larger of these two
+ON_BELOW_PEAK_DB = 35.0
+SHORTEST_S = 0.08  # shorter sounds are dropped
+MERGE_S = 0.2  # shorter gaps are bridged
+
+
+class Agent:
+    """The model's side of one trial, on the session's clock. Acts are added as they come; every answer is about those.
+
+    Speech is found by energy, never taken from what the model says of itself: 10 ms frames above -45 dBFS and above the
+    peak -35 dB, shorter than 80 ms dropped, gaps up to 200 ms bridged. A word counts only where it sounds.
+    """
+
+    def __init__(self, output_rate: int) -> None:
+        self.output_rate = output_rate
+        self.calls: list[Call] = []
+        self.heard: list[Word] = []
+        self._words: list[Word] = []
+        self._levels = np.full(int(heard_from_s(0) / FRAME_S + 0.5), -120.0)  # before the first act: nothing
+        self._count = len(self._levels)
+        self._segments: list[tuple[float, float]] | None = None
+
+    def add(self, act: Act) -> None:
+        """Append one act; its sound follows that of the one before."""
+        frame = round(self.output_rate * FRAME_S)
+        assert len(act.audio) == samples_per_tick(self.output_rate)
+        level = _decibels(act.audio[: len(act.audio) // frame * frame].reshape(-1, frame))
+        if self._count + len(level) > len(self._levels):
+            self._levels = np.concatenate([self._levels, np.full(max(2000, len(self._levels)), -120.0)])
+        self._levels[self._count : self._count + len(level)] = level
+        self._count += len(level)
+        self._words += act.words
+        self.heard += act.heard
+        self.calls += act.calls
+        self._segments = None
+
+    @property
+    def until_s(self) -> float:
+        """Up to when the model's sound is known."""
+        return self._count * FRAME_S
+
+    @property
+    def segments(self) -> list[tuple[float, float]]:
+        """Stretches of speech (start_s, end_s)."""
+        if self._segments is None:
+            self._segments = segments_of(self._levels[: self._count])
+        return self._segments
+
+    def speaking(self, from_s: float, to_s: float) -> float:
+        """Seconds of speech in a span of time."""
+        return sum(max(0.0, min(end, to_s) - max(start, from_s)) for start, end in self.segments)
+
+    def onset(self, from_s: float, to_s: float = float("inf")) -> float | None:
+        """When the first stretch of speech that starts in [from_s, to_s] starts; None where there is none."""
+        return next((start for start, _ in self.segments if from_s <= start <= to_s), None)
+
+    def words(self, from_s: float = 0.0, to_s: float = float("inf")) -> list[Word]:
+        """Words that begin in [from_s, to_s] and really sound."""
+        return [word for word in self._words if from_s <= word.start_s <= to_s and self._sounds(word)]
+
+    def texts(self, from_s: float = 0.0, to_s: float = float("inf")) -> list[str]:
+        """The texts of ``words``."""
+        return [word.text for word in self.words(from_s, to_s)]
+
+    @property
+    def mismatches(self) -> int:
+        """Words without sound, and stretches of sound without any word: text and audio that disagree."""
+        silent = sum(not self._sounds(word) for word in self._words)
+        starts = sorted(word.start_s for word in self._words)
+        wordless = 0
+        for start, end in self.segments:
+            at = bisect.bisect_left(starts, start - MERGE_S)
+            wordless += at == len(starts) or starts[at] > end
+        return silent + wordless
+
+    def _sounds(self, word: Word) -> bool:
+        return self.speaking(word.start_s - 0.02, max(word.end_s, word.start_s + 0.2)) >= 0.05
+
+
+def _decibels(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    return np.asarray(10 * np.log10(np.mean(frames.astype(np.float64) ** 2, 1) + 1e-12))
+
+
+def segments_of(levels: npt.NDArray[np.float64]) -> list[tuple[float, float]]:
+    """Stretches of speech (start_s, end_s) from levels in dBFS of 10 ms frames; see ``Agent``."""
+    if not len(levels):
+        return []
+    on = levels > max(ON_DBFS, float(levels.max()) - ON_BELOW_PEAK_DB)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], on, [False]]).astype(np.int8)))
+    runs = [(a, b) for a, b in edges.reshape(-1, 2).tolist() if (b - a) * FRAME_S >= SHORTEST_S - 1e-9]
+    if not runs:
+        return []
+    cuts = [i + 1 for i, (left, right) in enumerate(pairwise(runs)) if (right[0] - left[1]) * FRAME_S > MERGE_S + 1e-9]
+    groups = [runs[a:b] for a, b in pairwise([0, *cuts, len(runs)])]
+    return [(round(g[0][0] * FRAME_S, 2), round(g[-1][1] * FRAME_S, 2)) for g in groups]

@@ -1,0 +1,180 @@
+"""A suite of scenes as a TOML file: who speaks, in which rooms, which phrases, values and times, which seeds."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imkit.stream import ImkitError
+
+ENGINES = ("espeak", "flite", "festival", "command", "files")
+BUNDLED = ("dev",)
+
+
+class SuiteError(ImkitError):
+    """A suite cannot be read or played. Names the file, the table and what was expected."""
+
+
+@dataclass(frozen=True)
+class SuiteVoice:
+    """One ``[[voice]]`` table. Ranges are drawn from once a trial.
+
+    engine   espeak, flite, festival, command or files
+    name     the engine's name of the voice, for example "en-gb+f2"; free for command and files
+    rate, pitch, range  (low, high) multipliers of what is usual for the voice
+    command  for "command": a program line with {text} and {wav}
+    folder   for "files": a folder with recordings and a manifest
+    weight   how often this voice is drawn
+    """
+
+    engine: str
+    name: str
+    rate: tuple[float, float] = (1.0, 1.0)
+    pitch: tuple[float, float] = (1.0, 1.0)
+    range: tuple[float, float] = (1.0, 1.0)
+    command: str = ""
+    folder: str = ""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Everything that decides what a suite plays. Equal suites play equal bytes."""
+
+    name: str
+    seed: int
+    trials: int
+    voices: tuple[SuiteVoice, ...]
+    microphone: Mapping[str, Any]
+    phrases: Mapping[str, tuple[str, ...]]
+    scenes: Mapping[str, Mapping[str, Any]]
+
+    def settings(self, scene: str) -> Settings:
+        """The table of one scene."""
+        if scene not in self.scenes:
+            raise SuiteError(f"suite {self.name}: no table [scene.{scene}]; it has {', '.join(self.scenes)}")
+        return Settings(f"suite {self.name}, [scene.{scene}]", self.scenes[scene])
+
+    def lines(self, name: str) -> tuple[str, ...]:
+        """The phrases of one kind."""
+        if not self.phrases.get(name):
+            raise SuiteError(f"suite {self.name}: [phrases] has no {name!r}; expected a list of sentences")
+        return self.phrases[name]
+
+
+class Settings:
+    """The values of one table. Asking for one that is missing or of the wrong shape is an error that says so."""
+
+    def __init__(self, where: str, table: Mapping[str, Any]) -> None:
+        self._where, self._table = where, table
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._table:
+            raise SuiteError(f"{self._where}: {name!r} is missing; it has {', '.join(self._table) or 'nothing'}")
+        return self._table[name]
+
+    def number(self, name: str) -> float:
+        """A number."""
+        value = self[name]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise SuiteError(f"{self._where}: {name} = {value!r}, expected a number")
+        return float(value)
+
+    def span(self, name: str) -> tuple[float, float]:
+        """A range [low, high]."""
+        return _span(self._where, name, self[name])
+
+    def draw(self, rng: np.random.Generator, name: str) -> float:
+        """A number drawn evenly from a range."""
+        return float(rng.uniform(*self.span(name)))
+
+    def whole(self, rng: np.random.Generator, name: str) -> int:
+        """A whole number drawn evenly from a range, both ends included."""
+        low, high = self.span(name)
+        return int(rng.integers(int(low), int(high) + 1))
+
+
+def _span(where: str, name: str, value: Any) -> tuple[float, float]:
+    numbers = value if isinstance(value, list | tuple) else [value, value]
+    if len(numbers) != 2 or any(isinstance(x, bool) or not isinstance(x, int | float) for x in numbers):
+        raise SuiteError(f"{where}: {name} = {value!r}, expected a number or a range [low, high]")
+    low, high = float(numbers[0]), float(numbers[1])
+    if low > high:
+        raise SuiteError(f"{where}: {name} = {value!r}, expected the lower end first")
+    return low, high
+
+
+def _voice(where: str, table: Mapping[str, Any]) -> SuiteVoice:
+    known = set(SuiteVoice.__dataclass_fields__)
+    unknown = set(table) - known
+    if unknown:
+        raise SuiteError(
+            f"{where}: {', '.join(sorted(unknown))} is unknown; expected some of {', '.join(sorted(known))}"
+        )
+    engine = table.get("engine")
+    if engine not in ENGINES:
+        raise SuiteError(f"{where}: engine = {engine!r}, expected one of {', '.join(ENGINES)}")
+    needed = {"command": "command", "files": "folder"}.get(str(engine), "name")
+    if not table.get(needed):
+        raise SuiteError(f'{where}: a voice of engine {engine} needs {needed} = "..."')
+    ranges = {key: _span(where, key, table[key]) for key in ("rate", "pitch", "range") if key in table}
+    rest = {key: value for key, value in table.items() if key not in ("rate", "pitch", "range")}
+    return SuiteVoice(**({"name": str(table.get("folder") or table.get("command"))} | rest | ranges))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SuiteError(
+            f"{path}: cannot be read ({error.strerror}); expected a suite file or {', '.join(BUNDLED)}"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SuiteError(f"{path}: is not TOML ({error})") from error
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    out = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(out.get(key), dict)
+        out[key] = _merged(out[key], value) if both else value
+    return out
+
+
+def load_suite(name_or_path: str | Path) -> Suite:
+    """A suite that comes with imkit ("dev"), or a TOML file.
+
+    A file may say ``base = "dev"`` and give only what differs: tables are merged, lists (voices, phrases) replaced.
+    Raises SuiteError that names the file and what is wrong with it.
+    """
+    path = Path(name_or_path)
+    if str(name_or_path) in BUNDLED:
+        path = Path(str(files("imkit.scenes") / f"{name_or_path}.toml"))
+    table = _read(path)
+    base = table.pop("base", None)
+    if base is not None:
+        if base not in BUNDLED:
+            raise SuiteError(f"{path}: base = {base!r}, expected one of {', '.join(BUNDLED)}")
+        table = _merged(_read(Path(str(files("imkit.scenes") / f"{base}.toml"))), table)
+    where = f"suite {path.stem}"
+    voices = table.get("voice")
+    if not voices:
+        raise SuiteError(f"{where}: no [[voice]] table; expected at least one")
+    for key in ("seed", "trials"):
+        if not isinstance(table.get(key), int):
+            raise SuiteError(f"{where}: {key} = {table.get(key)!r}, expected a whole number")
+    return Suite(
+        path.stem,
+        table["seed"],
+        table["trials"],
+        tuple(_voice(f"{where}, [[voice]] {i + 1}", voice) for i, voice in enumerate(voices)),
+        table.get("microphone", {}),
+        {name: tuple(lines) for name, lines in table.get("phrases", {}).items()},
+        table.get("scene", {}),
+    )
