@@ -26,6 +26,7 @@ MAY: dict[str, set[str]] = {
 MAY["adapters"] |= {"model"}
 for top in ("views", "probe", "scenes", "training"):
     MAY[top] |= {"recordings", "views"}
+MAY["training"] |= {"scenes"}
 MODULES = sorted(path for path in ROOT.rglob("*.py") if "static" not in path.parts)
 
 

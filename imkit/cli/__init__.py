@@ -1,4 +1,4 @@
-"""The command line: ``imkit lab | check | demo | run | bench | train``. Each command is loaded when it is asked for."""
+"""The command line: ``imkit lab | check | demo | run | eval | bench | train``, each loaded when it is asked for."""
 
 from __future__ import annotations
 
@@ -53,6 +53,10 @@ def _command(arguments: argparse.Namespace) -> int:
         from .bench import bench
 
         return bench(arguments.model, arguments.minutes, arguments.only)
+    if command == "eval":
+        from .evaluate import evaluate
+
+        return evaluate(arguments)
     from imkit.training.train import main as train
 
     return train([arguments.recipe, *arguments.options])
@@ -93,6 +97,26 @@ def _parser() -> argparse.ArgumentParser:
         "--only", action="append", metavar="ROW", help="only rows whose name holds this; may be repeated"
     )
 
+    evaluate = command("eval", "Have a model play the scenes of a suite, and write a report with scores.")
+    evaluate.add_argument("--suite", default="dev", metavar="NAME", help="dev, or a TOML file (dev)")
+    evaluate.add_argument(
+        "--model", default="nano", help="a name, a folder, module:attribute, or a policy such as oracle (nano)"
+    )
+    evaluate.add_argument("--scenes", metavar="A,B", help="only these scenes")
+    evaluate.add_argument("--n", type=_count, metavar="N", help="trials of each scene (as the suite says)")
+    evaluate.add_argument("--workers", type=_count, default=1, metavar="N", help="processes that play at once (1)")
+    evaluate.add_argument(
+        "--audio", action=argparse.BooleanOptionalAction, default=True, help="keep the sound of every trial (yes)"
+    )
+    evaluate.add_argument(
+        "--baselines", action=argparse.BooleanOptionalAction, default=True, help="play the policies too (yes)"
+    )
+    evaluate.add_argument("--out", metavar="DIR", help="the folder to write; a run that was stopped goes on there")
+    evaluate.add_argument("--fresh", action="store_true", help="throw away what the folder holds of an earlier run")
+    evaluate.add_argument(
+        "--list-texts", action="store_true", help="print every sentence that the suite has spoken, as JSON lines"
+    )
+
     train = command("train", "Train a model from a recipe.")
     train.add_argument("recipe", metavar="RECIPE", help="such as models/nano/recipe.toml")
     train.add_argument("options", nargs=argparse.REMAINDER, help="passed on to the training program")
@@ -107,6 +131,12 @@ def _out(parser: argparse.ArgumentParser, *, required: bool) -> None:
     parser.add_argument("--out", required=required, metavar="DIR", help="the recording folder to write")
     parser.add_argument("--force", action="store_true", help="write into a folder that is not empty")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the model's own choices (0)")
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -35,7 +35,7 @@ from .ring import Ring
 from .runtime import Runtime, open_runtime
 from .voice import Clips, Mouth
 
-HEARD_LAG_S = 0.1
+HEARD_LAG_S = 0.075  # a word is written 50 to 100 ms after its end
 REPEAT_TOKENS = 4  # the same word again within 200 ms is the same word, read twice
 UNREAD_LIMIT = 64
 REQUEST_WORDS = 24

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import turns
+from . import clock, cues, errands, listening, motion, others, overlap, sight, turns
 from .kinds import SceneKind
 from .scoring import Verdict
 from .suite import Suite, SuiteError, load_suite
@@ -12,5 +12,7 @@ from .world import World
 
 __all__ = ["SCENES", "SceneKind", "Suite", "SuiteError", "Verdict", "World", "load_suite"]
 
-SCENES: Mapping[str, SceneKind] = {kind.name: kind for family in (turns,) for kind in family.KINDS}
+_FAMILIES = (turns, listening, overlap, others, clock, cues, motion, sight, errands)
+
+SCENES: Mapping[str, SceneKind] = {kind.name: kind for family in _FAMILIES for kind in family.KINDS}
 """All scenes by name, in the order of the report."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +16,41 @@ ON_DBFS = -45.0  # a frame sounds above the larger of these two
 ON_BELOW_PEAK_DB = 35.0
 SHORTEST_S = 0.08  # shorter sounds are dropped
 MERGE_S = 0.2  # shorter gaps are bridged
+WHOLE = 2 / 3  # the share of its words' own time for which an utterance that was not cut short sounds
+LONGEST_WORD_S = 1.2
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A stretch of speech and the words that begin in it."""
+
+    start_s: float
+    end_s: float
+    words: tuple[Word, ...]
+
+    @property
+    def texts(self) -> list[str]:
+        """The words alone."""
+        return [word.text for word in self.words]
+
+    @property
+    def whole(self) -> bool:
+        """Whether it sounds for about as long as its words are said to last: it was not cut short."""
+        claimed_s = self.words[-1].end_s - self.words[0].start_s if self.words else 0.0
+        return self.end_s - self.start_s >= WHOLE * claimed_s
+
+    def is_just(self, word: str) -> bool:
+        """Whether it is this one word, in at most 1.2 s."""
+        return self.texts == [word] and self.end_s - self.start_s <= LONGEST_WORD_S + 1e-9
+
+
+def take(left: list[Utterance], word: str, low_s: float, high_s: float) -> Utterance | None:
+    """Removes and returns the first utterance of just this word that starts in [low_s, high_s]; None without one."""
+    for said in left:
+        if said.is_just(word) and low_s - 1e-9 <= said.start_s <= high_s + 1e-9:
+            left.remove(said)
+            return said
+    return None
 
 
 class Agent:
@@ -74,6 +110,14 @@ class Agent:
     def texts(self, from_s: float = 0.0, to_s: float = float("inf")) -> list[str]:
         """The texts of ``words``."""
         return [word.text for word in self.words(from_s, to_s)]
+
+    def utterances(self) -> list[Utterance]:
+        """Every stretch of speech with its words; one without any is sound that says nothing."""
+        starts = [start - MERGE_S for start, _ in self.segments]
+        words: list[list[Word]] = [[] for _ in starts]
+        for word in self.words():
+            words[max(0, bisect.bisect_right(starts, word.start_s) - 1)].append(word)
+        return [Utterance(*span, tuple(said)) for span, said in zip(self.segments, words, strict=True)]
 
     @property
     def mismatches(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import tempfile
 from collections import OrderedDict
@@ -34,7 +35,11 @@ class Cast:
         """A voice by weight, its rate, pitch and range drawn from its ranges."""
         voices = self.suite.voices
         weights = np.array([v.weight for v in voices], float)
-        chosen: SuiteVoice = voices[int(rng.choice(len(voices), p=weights / weights.sum()))]
+        return self.vary(voices[int(rng.choice(len(voices), p=weights / weights.sum()))], rng)
+
+    @staticmethod
+    def vary(chosen: SuiteVoice, rng: np.random.Generator) -> Voice:
+        """One of the suite's voices, its rate, pitch and range drawn from its ranges."""
         rate, pitch, span = (
             round(float(rng.uniform(*bounds)), 3) for bounds in (chosen.rate, chosen.pitch, chosen.range)
         )
@@ -48,7 +53,7 @@ class Cast:
             return self._said[key]
         try:
             said = self._speak(voice, text)
-        except (EngineMissing, ValueError, OSError) as error:
+        except (EngineMissing, ValueError, OSError, subprocess.SubprocessError, soundfile.SoundFileError) as error:
             raise SuiteError(f"voice {voice.engine}:{voice.name} cannot say {text!r}: {error}") from error
         if said is None:
             raise SuiteError(f"voice {voice.engine}:{voice.name} gives no word times for {text!r}")
@@ -62,7 +67,7 @@ class Cast:
             return self._by_command(voice, text)
         if voice.engine == "files":
             if voice.name not in self._recorded:
-                self._recorded[voice.name] = Recorded(Path(voice.name))
+                self._recorded[voice.name] = Recorded(self.suite.home / voice.name)
             return self._recorded[voice.name].say(voice, text)
         return self._speaker.speak(voice, text)
 
@@ -70,7 +75,7 @@ class Cast:
         template = self._commands[voice.name]
         with tempfile.TemporaryDirectory(prefix="imkit-voice-") as folder:
             wav = Path(folder) / "said.wav"
-            words = [part.replace("{text}", text).replace("{wav}", str(wav)) for part in template.split()]
+            words = [part.replace("{text}", text).replace("{wav}", str(wav)) for part in shlex.split(template)]
             done = subprocess.run(words, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False)
             if done.returncode or not wav.exists():
                 why = (done.stderr.strip() or done.stdout.strip() or "no message")[-300:]

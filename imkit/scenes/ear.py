@@ -7,13 +7,14 @@ import numpy.typing as npt
 
 from imkit.stream import INPUT_SAMPLES
 from imkit.voices import SAMPLE_RATE_HZ, resample
-from imkit.voices.sound import noise, rms, room, tilt
+from imkit.voices.sound import fast_size, noise, rms, room, tilt
 
 from .suite import Settings
 
 Sound = npt.NDArray[np.float32]
 NOISE_S = 4
 BLOCK_S = 10
+QUIETEST = 0.01  # RMS of the model's own sound below which it is not made louder
 
 
 class Microphone:
@@ -35,19 +36,31 @@ class Microphone:
         self._noise = noise(rng, NOISE_S * SAMPLE_RATE_HZ, None) * np.float32(self.noise_level)
         self._sound = np.zeros(BLOCK_S * SAMPLE_RATE_HZ, np.float32)
         self._own_at = INPUT_SAMPLES  # the sound of act 0 begins one micro-turn in
+        self._own_level = QUIETEST
 
-    def add(self, samples: Sound, at_s: float, gain_db: float = 0.0) -> None:
-        """A sound at unit loudness (speech at peak 0.5) from ``at_s``, through the room, at the user's level."""
-        loud = rms(samples[np.abs(samples) > 0.01]) if (np.abs(samples) > 0.01).any() else 1.0
-        heard = np.convolve(samples, self._impulse).astype(np.float32)
-        self._mix(heard * np.float32(self.level * 10 ** (gain_db / 20) / loud), round(at_s * SAMPLE_RATE_HZ))
+    def add(self, samples: Sound, at_s: float, gain_db: float = 0.0, whole: Sound | None = None) -> None:
+        """A sound (speech at peak 0.5) from ``at_s``, through the room, at the user's level.
+
+        ``whole`` is what ``samples`` is a piece of: its loudness counts, so that pieces keep theirs to one another.
+        """
+        whole = samples if whole is None else whole
+        loud = rms(whole[np.abs(whole) > 0.01]) if (np.abs(whole) > 0.01).any() else 1.0
+        count = len(samples) + len(self._impulse) - 1
+        size = fast_size(count)
+        heard = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(self._impulse, size), size)[:count]
+        gain = self.level * 10 ** (gain_db / 20) / loud
+        self._mix((heard * gain).astype(np.float32), round(at_s * SAMPLE_RATE_HZ))
 
     def echo(self, own: Sound, rate_hz: int) -> None:
-        """The next micro-turn of the model's own sound, as the loudspeaker plays it."""
+        """The next micro-turn of the model's own sound, as the loudspeaker plays it.
+
+        Its loudest micro-turn so far comes back at the suite's echo_db, and what is softer comes back softer.
+        """
         if self._echo.any() and own.any():
             heard = np.convolve(resample(own, rate_hz, SAMPLE_RATE_HZ)[:INPUT_SAMPLES], self._echo)
-            loud = max(rms(own), 1e-6)
-            self._mix(heard.astype(np.float32) * np.float32(self.level / loud), self._own_at + self._echo_delay)
+            self._own_level = max(self._own_level, rms(own))
+            gain = np.float32(self.level / self._own_level)
+            self._mix(heard.astype(np.float32) * gain, self._own_at + self._echo_delay)
         self._own_at += INPUT_SAMPLES
 
     def _mix(self, sound: Sound, at: int) -> None:

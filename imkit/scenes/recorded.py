@@ -108,4 +108,7 @@ class Recorded:
         times = row.get("words")
         if not isinstance(times, list):
             return aligned(voice, text, audio)
-        return _cut(voice, text, audio, tuple((str(w), float(s), float(e)) for w, s, e in times))
+        timed = tuple((str(w), float(s), float(e)) for w, s, e in times)
+        if [word for word, _, _ in timed] != text.split():
+            raise ValueError(f"{row['file']} has times for {' '.join(w for w, _, _ in timed)!r}, expected those words")
+        return _cut(voice, text, audio, timed)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 Kind = Literal["act", "hold"]
 RESAMPLES = 1000
@@ -79,13 +80,41 @@ def macro(verdicts: Sequence[Verdict]) -> float:
     return 100 * sum(scores) / len(scores) if scores else 0.0
 
 
-def interval(verdicts: Sequence[Verdict], score: Score, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of a score: percentiles over 1000 resamplings of whole trials (cluster bootstrap)."""
-    if not verdicts:
-        return 0.0, 100.0
+def weakest(verdicts: Sequence[Verdict]) -> float:
+    """Youden's J with the least share over groups of acts and the least over groups of holds, as 0 to 100.
+
+    For scenes in which a blunt rule gets one group right by breaking another: it earns nothing for that.
+    """
+
+    def least(kind: Kind) -> float:
+        of_kind = [c for v in verdicts for c in v.checks if c.kind == kind]
+        groups = [[c.passed for c in of_kind if c.group == group] for group in {c.group for c in of_kind}]
+        return min((sum(passed) / len(passed) for passed in groups), default=0.0)
+
+    return 100 * max(0.0, least("act") + least("hold") - 1)
+
+
+def resampled(verdicts: Sequence[Verdict], score: Score, seed: int = 0) -> npt.NDArray[np.float64]:
+    """Scores of 1000 resamplings of whole trials, float64 [1000].
+
+    Trials are drawn within strata: those with acts only, with holds only, with both. A scene is made of so many of
+    each by design, so no resample lacks acts or holds (stratified bootstrap; Davison and Hinkley 1997, 3.2).
+    """
+    strata: dict[tuple[str, ...], list[int]] = {}
+    for i, verdict in enumerate(verdicts):
+        strata.setdefault(tuple(sorted({check.kind for check in verdict.checks})), []).append(i)
     rng = np.random.default_rng(seed)
-    draws = rng.integers(0, len(verdicts), (RESAMPLES, len(verdicts)))
-    scores = [score([verdicts[i] for i in draw]) for draw in draws]
+    draws = np.concatenate([rng.choice(strata[kinds], (RESAMPLES, len(strata[kinds]))) for kinds in sorted(strata)], 1)
+    return np.array([score([verdicts[i] for i in draw]) for draw in draws.tolist()], np.float64)
+
+
+def interval(verdicts: Sequence[Verdict], score: Score, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of a score: percentiles over ``resampled``; (0, 100) without any trial."""
+    return quantiles(resampled(verdicts, score, seed)) if verdicts else (0.0, 100.0)
+
+
+def quantiles(scores: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """The middle 95 % of resampled scores."""
     low, high = np.quantile(scores, (0.025, 0.975))
     return round(float(low), 1), round(float(high), 1)
 
@@ -115,12 +144,20 @@ def summary(verdicts: Sequence[Verdict], score: Score, seed: int = 0) -> dict[st
         out["fp_rate"] = round(1 - out["hold_rate"], 4)
     latencies = [c.latency_s for c in checks if c.latency_s is not None]
     if latencies:
-        quantiles = np.quantile(latencies, (0.1, 0.5, 0.9)).round(3).tolist()
-        out["latency_s"] = dict(zip(("p10", "p50", "p90"), quantiles, strict=True)) | {"n": len(latencies)}
+        p10_50_90 = np.quantile(latencies, (0.1, 0.5, 0.9)).round(3).tolist()
+        out["latency_s"] = dict(zip(("p10", "p50", "p90"), p10_50_90, strict=True)) | {"n": len(latencies)}
     groups = sorted({c.group for c in checks} - {""})
     if groups:
-        out["groups"] = {g: dict(zip(("recall", "hold_rate"), rates(verdicts, g), strict=True)) for g in groups}
+        out["groups"] = {group: _group(checks, verdicts, group) for group in groups}
     for name in sorted({name for v in verdicts for name in v.measures}):
         values = [v.measures[name] for v in verdicts if name in v.measures]
         out.setdefault("measures", {})[name] = {"mean": round(float(np.mean(values)), 4), "n": len(values)}
     return out
+
+
+def _group(checks: Sequence[Check], verdicts: Sequence[Verdict], group: str) -> dict[str, float]:
+    kinds = {check.kind for check in checks if check.group == group}
+    done, kept = rates(verdicts, group)
+    return ({"recall": round(done, 4)} if "act" in kinds else {}) | (
+        {"hold_rate": round(kept, 4)} if "hold" in kinds else {}
+    )

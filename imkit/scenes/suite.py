@@ -54,6 +54,8 @@ class Suite:
     microphone: Mapping[str, Any]
     phrases: Mapping[str, tuple[str, ...]]
     scenes: Mapping[str, Mapping[str, Any]]
+    home: Path = Path()
+    """Where the folders of recordings lie that it names: beside its file."""
 
     def settings(self, scene: str) -> Settings:
         """The table of one scene."""
@@ -110,7 +112,9 @@ def _span(where: str, name: str, value: Any) -> tuple[float, float]:
     return low, high
 
 
-def _voice(where: str, table: Mapping[str, Any]) -> SuiteVoice:
+def _voice(where: str, table: Any) -> SuiteVoice:
+    if not isinstance(table, dict):
+        raise SuiteError(f"{where}: {table!r}, expected a table")
     known = set(SuiteVoice.__dataclass_fields__)
     unknown = set(table) - known
     if unknown:
@@ -124,6 +128,9 @@ def _voice(where: str, table: Mapping[str, Any]) -> SuiteVoice:
     if not table.get(needed):
         raise SuiteError(f'{where}: a voice of engine {engine} needs {needed} = "..."')
     ranges = {key: _span(where, key, table[key]) for key in ("rate", "pitch", "range") if key in table}
+    weight = table.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
+        raise SuiteError(f"{where}: weight = {weight!r}, expected a number above 0")
     rest = {key: value for key, value in table.items() if key not in ("rate", "pitch", "range")}
     return SuiteVoice(**({"name": str(table.get("folder") or table.get("command"))} | rest | ranges))
 
@@ -164,11 +171,15 @@ def load_suite(name_or_path: str | Path) -> Suite:
         table = _merged(_read(Path(str(files("imkit.scenes") / f"{base}.toml"))), table)
     where = f"suite {path.stem}"
     voices = table.get("voice")
-    if not voices:
+    if not voices or not isinstance(voices, list):
         raise SuiteError(f"{where}: no [[voice]] table; expected at least one")
-    for key in ("seed", "trials"):
-        if not isinstance(table.get(key), int):
-            raise SuiteError(f"{where}: {key} = {table.get(key)!r}, expected a whole number")
+    for key, least in (("seed", 0), ("trials", 1)):
+        value = table.get(key)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise SuiteError(f"{where}: {key} = {value!r}, expected a whole number from {least} on")
+    for name, lines in table.get("phrases", {}).items():
+        if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+            raise SuiteError(f"{where}, [phrases]: {name} = {lines!r}, expected a list of sentences")
     return Suite(
         path.stem,
         table["seed"],
@@ -177,4 +188,5 @@ def load_suite(name_or_path: str | Path) -> Suite:
         table.get("microphone", {}),
         {name: tuple(lines) for name, lines in table.get("phrases", {}).items()},
         table.get("scene", {}),
+        path.parent,
     )

@@ -63,11 +63,16 @@ def make_world(suite: Suite, cast: Cast, scene: str, number: int, output_rate: i
     return World(suite, suite.settings(scene), cast, np.random.default_rng(seed), number, output_rate)
 
 
-def play_trial(play: Play, world: World, model: InteractionModel[Any]) -> tuple[Verdict, Timeline]:
-    """Plays a scene to its end with a model in the chair, in virtual time, and gives the verdict and what happened."""
+def play_trial(
+    play: Play, world: World, model: InteractionModel[Any], clock: Callable[[], float] | None = None
+) -> tuple[Verdict, Timeline]:
+    """Plays a scene to its end with a model in the chair, in virtual time, and gives the verdict and what happened.
+
+    ``clock`` in seconds only measures the model, into ``compute_ms`` of each moment.
+    """
     trial = Trial(play, world)
-    timeline = Timeline(model.spec.output_rate)
-    loop = Loop(model, OpenConfig(seed=world.number))
+    timeline = Timeline(model.spec.output_rate, keep_frames_s=LONGEST_S + 1)
+    loop = Loop(model, OpenConfig(seed=world.number), clock=clock)
     drive = Drive(loop, trial, VirtualPacer(), timeline, sink=trial, tail_s=0.0)
     while not drive.ended:
         drive.step()

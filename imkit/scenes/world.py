@@ -34,6 +34,7 @@ class Said:
 
     text: str
     words: Words
+    voice: Voice | None = None
 
     @property
     def start_s(self) -> float:
@@ -69,7 +70,10 @@ class Expected:
 
 @dataclass
 class World:
-    """See the module. ``number`` is the trial's number in its scene; ``settings`` the scene's table in the suite."""
+    """See the module. ``number`` is the trial's number in its scene; ``settings`` the scene's table in the suite.
+
+    Nothing is painted where it is not ``looked_at``, as by policies.
+    """
 
     suite: Suite
     settings: Settings
@@ -78,6 +82,7 @@ class World:
     number: int
     output_rate: int = 16_000
     index: int = 0
+    looked_at: bool = True
     expected: list[Expected] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -122,10 +127,10 @@ class World:
             words.append((word, start + shift, end + shift))
             if i + 1 in cuts and i + 1 < len(utterance.words):
                 edge = round((end + utterance.words[i + 1][1]) / 2 * rate)
-                self.microphone.add(utterance.audio[begin:edge], shift + begin / rate, gain_db)
+                self.microphone.add(utterance.audio[begin:edge], shift + begin / rate, gain_db, utterance.audio)
                 begin, shift = edge, shift + cuts[i + 1]
-        self.microphone.add(utterance.audio[begin:], shift + begin / rate, gain_db)
-        said = Said(text, tuple(words))
+        self.microphone.add(utterance.audio[begin:], shift + begin / rate, gain_db, utterance.audio)
+        said = Said(text, tuple(words), voice or self.voice)
         self.said.append(said)
         return said
 
@@ -135,7 +140,7 @@ class World:
 
     def type(self, text: str, at_s: float) -> None:
         """The user sends a line by keyboard."""
-        self.typed.setdefault(round(at_s / TICK_S), []).append(text)
+        self.typed.setdefault(max(self.index, round(at_s / TICK_S)), []).append(text)
 
     def tell(self, event: Event, at_s: float) -> None:
         """An event reaches the model, a result for example."""
@@ -207,7 +212,7 @@ class World:
     def percept(self) -> Percept:
         """What reaches the model in the micro-turn ``index``; then the next one is being written."""
         k = self.index
-        frames = (self.painter(k * TICK_S),) if self.painter is not None else ()
+        frames = (self.painter(k * TICK_S),) if self.painter is not None and self.looked_at else ()
         texts, events = self.typed.pop(k, []), self.told.pop(k, [])
         self.index += 1
         return Percept(k, self.microphone.read(k), frames, "\n".join(texts), events=tuple(events))

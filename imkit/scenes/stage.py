@@ -1,0 +1,150 @@
+"""Where trials are played: one process's voices and model, and the jobs that it can do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from imkit.adapters import load as load_by_name
+from imkit.stream import ImkitError, InteractionModel, ModelError
+
+from . import hearing
+from .cast import Cast
+from .kinds import SceneKind
+from .policies import HALF_ORACLES, RATE, TIMERS, TRIVIAL, Make, Oracle
+from .suite import Suite
+from .trial import make_world, play_trial
+from .trial_files import trial_json, write_json, write_sound, write_strip
+from .world import World
+
+POLICIES: Mapping[str, Make] = {Oracle.name: Oracle, **TRIVIAL, **HALF_ORACLES, **TIMERS}
+"""Every policy by name: each may sit in the model's chair, and each is played beside it."""
+
+NOT_PLAYED = {"stage", "run", "report", "report_page", "trial_files"}
+"""Modules of this folder that decide nothing in a trial."""
+
+Job = tuple[str, str, int] | hearing.Sentence
+"""("trial" or "baselines", scene, number), or a sentence to be heard."""
+
+
+class EvalError(ImkitError):
+    """An evaluation cannot be run or continued. Says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is played to whom, and where it is kept. Goes to every process.
+
+    model      what ``load`` takes, or the name of a policy
+    kinds      the scenes by name, in the order of the report
+    audio      keep the sound of every trial
+    baselines  play the policies too
+    """
+
+    suite: Suite
+    model: str
+    kinds: Mapping[str, SceneKind]
+    trials: int
+    out: Path
+    audio: bool = True
+    baselines: bool = True
+    load: Callable[[str], InteractionModel[Any]] = load_by_name
+
+    @property
+    def name(self) -> str:
+        """The model's name, without the folder that it lies in."""
+        return self.model if ":" in self.model else Path(self.model).name
+
+    def trial_path(self, scene: str, number: int) -> Path:
+        """Where a trial is kept."""
+        return self.out / "trials" / scene / f"{number:03d}.json"
+
+    def head(self) -> dict[str, str]:
+        """What every trial in the folder has in common."""
+        fingerprint, weights = fingerprint_of(self.suite), weights_of(self.model)
+        return {"suite": self.suite.name, "fingerprint": fingerprint, "model": self.name, "weights": weights}
+
+
+def fingerprint_of(suite: Suite) -> str:
+    """Twelve hexadecimal digits of what decides a trial: the suite's values and the code of the scenes."""
+    values = asdict(suite)
+    del values["trials"], values["home"]
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if path.stem not in NOT_PLAYED:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def weights_of(model: str) -> str:
+    """Twelve hexadecimal digits of what a model's folder holds; "" for a policy and for a model without a folder."""
+    from imkit.model.nano import model_folder
+
+    if model in POLICIES or ":" in model:
+        return ""
+    try:
+        folder = Path(model) if (Path(model) / "config.json").is_file() else model_folder(model)
+    except ModelError:
+        return ""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in {".safetensors", ".onnx", ".flac"} or path.name in {"config.json", "clips.json"}:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+class Stage:
+    """Voices and a model, and trials played one after another."""
+
+    def __init__(self, plan: Plan, head: Mapping[str, str]) -> None:
+        self.plan, self.head, self.cast = plan, head, Cast(plan.suite)
+        self.model = None if plan.model in POLICIES else plan.load(plan.model)
+        self.rate = RATE if self.model is None else self.model.spec.output_rate
+
+    def seat(self, world: World) -> InteractionModel[Any]:
+        """Who plays in this world."""
+        return POLICIES[self.plan.model](world) if self.model is None else self.model
+
+    def play(self, job: Job) -> dict[str, Any]:
+        """Does one job. A trial is written here; what is given back is for whoever asked to keep."""
+        try:
+            if isinstance(job, hearing.Sentence):
+                return hearing.hear(job, self.plan.suite, self.cast, self.seat, self.rate)
+            what, scene, number = job
+            return self.trial(scene, number) if what == "trial" else self.baselines(scene, number)
+        except ImkitError:
+            raise
+        except Exception as error:
+            raise EvalError(f"{self.plan.name}, {job}: {type(error).__name__}: {error}") from error
+
+    def trial(self, scene: str, number: int) -> dict[str, Any]:
+        """The model plays a trial, which is written; gives the milliseconds that it took for each micro-turn."""
+        plan = self.plan
+        world = make_world(plan.suite, self.cast, scene, number, self.rate)
+        verdict, timeline = play_trial(plan.kinds[scene].play, world, self.seat(world), time.perf_counter)
+        path = plan.trial_path(scene, number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if plan.audio:
+            write_sound(path.with_suffix(".flac"), timeline)
+        strip = write_strip(path.with_suffix(".png"), timeline)
+        value = {**self.head, "scene": scene, "number": number, "strip": strip, **trial_json(world, verdict, timeline)}
+        write_json(path, value, indent=None)  # last: it says that the trial is finished
+        return {"scene": scene, "number": number, "ms": [round(m.compute_ms, 2) for m in timeline]}
+
+    def baselines(self, scene: str, number: int) -> dict[str, Any]:
+        """All policies play a trial; gives their verdicts."""
+        verdicts = {}
+        for name, make in POLICIES.items():
+            world = make_world(self.plan.suite, self.cast, scene, number, RATE)
+            world.looked_at = False
+            verdicts[name] = play_trial(self.plan.kinds[scene].play, world, make(world))[0].to_json()
+        return {"scene": scene, "number": number, "verdicts": verdicts}
+
+    def close(self) -> None:
+        """End the voices' process."""
+        self.cast.close()
