@@ -25,7 +25,7 @@ from .world import Scene, World
 
 Kind = Literal["grammar", "random"]
 SENTENCE_KINDS: tuple[Kind, ...] = ("grammar", "random")
-GRAMMAR_TRIALS = 8
+GRAMMAR_TRIALS = 4
 RANDOM_WORDS = (3, 6)
 LEAD_S = 0.6
 TAIL_S = 1.6

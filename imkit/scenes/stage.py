@@ -17,7 +17,7 @@ from . import hearing
 from .cast import Cast
 from .kinds import SceneKind
 from .policies import HALF_ORACLES, RATE, TIMERS, TRIVIAL, Make, Oracle
-from .suite import Suite
+from .suite import Suite, SuiteError
 from .trial import make_world, play_trial
 from .trial_files import trial_json, write_json, write_sound, write_strip
 from .world import World
@@ -117,7 +117,7 @@ class Stage:
                 return hearing.hear(job, self.plan.suite, self.cast, self.seat, self.rate)
             what, scene, number = job
             return self.trial(scene, number) if what == "trial" else self.baselines(scene, number)
-        except ImkitError:
+        except (EvalError, ModelError, SuiteError):
             raise
         except Exception as error:
             raise EvalError(f"{self.plan.name}, {job}: {type(error).__name__}: {error}") from error

@@ -42,14 +42,19 @@ class Composer:
         options = self.by_family[family]
         return self.bank[options[int(rng.integers(len(options)))]]
 
-    def scene(self, rng: np.random.Generator, seconds: float, mix: dict[str, float]) -> Scene:
-        """One scene of ``seconds`` whose activities are drawn from ``mix`` (see the ``_activity`` methods)."""
+    def scene(
+        self, rng: np.random.Generator, seconds: float, mix: dict[str, float], video_share: float = VIDEO_SHARE
+    ) -> Scene:
+        """One scene of ``seconds`` whose activities are drawn from ``mix`` (see the ``_activity`` methods).
+
+        ``video_share`` of the scenes have a camera; without one, what needs it is replaced by talk.
+        """
         script = Script(round(seconds * 5), self.clips, self.ids, rng)
         names = list(mix)
         weights = np.array([mix[n] for n in names])
         weights = weights / weights.sum()
         seeing = [name in ("watch", "sight") for name in names]
-        video = any(seeing) and rng.random() < VIDEO_SHARE
+        video = any(seeing) and rng.random() < video_share
         if video:
             weights = weights * np.where(seeing, 5.0, 1.0)
             weights /= weights.sum()
@@ -173,7 +178,7 @@ class Composer:
             if watching:
                 text = self.language.request(rng, "watch")
                 wanted = self.language.meaning[text].target
-                if rng.random() < 0.6:
+                if rng.random() < 0.45:
                     seen = (
                         next((w for w in wanted if w in COLOURS), seen[0]),
                         next((w for w in wanted if w in SHAPES), seen[1]),

@@ -33,7 +33,7 @@ from imkit.voices import SAMPLE_RATE_HZ, Voice
 from .bank import Bank
 from .batch import Batch, pack
 from .clips import render_clips
-from .compose import Composer
+from .compose import VIDEO_SHARE, Composer
 from .language import CALLS, NONE, Language, vocabulary
 from .losses import Helpers, grade, grade_frames
 from .pictures import album
@@ -72,7 +72,8 @@ def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> 
     mel, rng = MelLevels(config), np.random.default_rng(seed)
     plan = recipe["stage"][stage]
     while True:
-        scenes = [composer.scene(rng, plan["scene_s"], plan["mix"]) for _ in range(plan["batch"])]
+        video = plan.get("video", VIDEO_SHARE)
+        scenes = [composer.scene(rng, plan["scene_s"], plan["mix"], video) for _ in range(plan["batch"])]
         out.put(pack(scenes, config, mel, rng).arrays())
 
 

@@ -244,3 +244,10 @@ def speak_espeak(voice: Voice, texts: Sequence[str]) -> Iterator[Spoken | None]:
 def require_espeak(name: str) -> None:
     """Raise EngineMissing unless the library and both voice files of "accent+variant" are installed."""
     _espeak().voice_file(name)
+
+
+def phonemes(accent: str, word: str) -> tuple[str, ...]:
+    """How espeak-ng says a word, in its own phoneme names: ``("en-us", "docs")`` gives ``d A: k s``, split."""
+    engine = _espeak()
+    engine.select(Voice("espeak", accent))
+    return engine.word_phones(accent, word)

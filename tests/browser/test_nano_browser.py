@@ -60,6 +60,7 @@ def test_a_question_of_no_training_is_heard_and_answered_aloud(asked):
     assert all(delay < 1.5 for delay in delays)
     heard = " ".join(asked.value("[w.text for w in session.timeline.heard()]"))
     assert "zero plus eight" in heard, heard
+    assert said(asked).count("eight") >= 2, said(asked)
     assert asked.strip_colours() >= 3
     kernel = asked.value("session.stats()")
     assert kernel["dropped_audio_ticks"] == 0
@@ -81,6 +82,12 @@ def test_a_typed_plot_becomes_a_chart_and_is_told(asked):
     before = len(said(asked))
     asked.send("plot the price")
     asked.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=20_000)
-    print("said of it:", said(asked)[before:])
     assert asked.value("[s.kind for s in session.surfaces]") == ["chart"]
+    until(lambda: "chart" in said(asked)[before:], 10, f"the chart was not told: {said(asked)[before:]}")
+
+
+def test_it_says_when_something_red_comes_before_the_camera(asked):
+    before = len(said(asked))
+    asked.send("tell me when you see something red")
+    until(lambda: "red" in said(asked)[before:], 20, f"the red circle was not told: {said(asked)[before:]}")
     asked.stop()

@@ -54,7 +54,7 @@ def test_sentences_come_round_by_round_from_what_the_scenes_say(tmp_path):
     assert [(s.number, s.voice, s.kind) for s in found[:4]] == [
         (0, 0, "grammar"), (0, 0, "random"), (0, 1, "grammar"), (0, 1, "random"),
     ]  # fmt: skip
-    said = {text for _, _, text in spoken_texts(plan.suite, plan.kinds, 8)}
+    said = {text for _, _, text in spoken_texts(plan.suite, plan.kinds, 4)}
     known = {word for text in said for word in text.split()}
     assert {s.text for s in found if s.kind == "grammar"} <= said
     assert {word for s in found if s.kind == "random" for word in s.text.split()} <= known

@@ -356,6 +356,6 @@ def test_wrong_use_is_told(arguments, said, capsys, tmp_path, monkeypatch):
 
 
 def test_an_unknown_model_is_told_and_leaves_no_mark(tmp_path, capsys, here):
-    assert main(["eval", "--model", "mono", "--n", "1", "--out", str(tmp_path)]) == 2
+    assert main(["eval", "--model", "mono", "--n", "1", "--scenes", TURNS[0], "--out", str(tmp_path)]) == 2
     assert "'mono' is no model" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

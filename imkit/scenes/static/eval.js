@@ -143,7 +143,8 @@
     shown = { scene, place, trial };
     const cell = cells.get(`${scene}/${place}`);
     cell.setAttribute("aria-current", "true");
-    cell.scrollIntoView({ block: "nearest" });
+    const grid = $("grid"), box = grid.getBoundingClientRect(), own = cell.getBoundingClientRect();
+    grid.scrollTop += Math.min(0, own.top - box.top - 24) + Math.max(0, own.bottom - box.bottom + 4);
     $("name").textContent = `${spaced(scene)} ${trial.number}`;
     $("checks").replaceChildren(...trial.verdict.checks.map((check) => {
       const line = document.createElement("li"), mark = document.createElement("b"), why = document.createElement("span");
