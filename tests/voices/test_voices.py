@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imkit.training import engines, voices
+from imkit import voices
 from imkit.training.bank import Bank, build_bank
-from imkit.voices import EngineMissing, Voice, random_voice, resample, synthesise
+from imkit.voices import EngineMissing, Voice, engines, random_voice, resample, synthesise
 from imkit.voices.espeak import ESPEAK_ACCENTS, split_phones
 
 ONE_OF_EACH = [
