@@ -19,6 +19,7 @@ from .pictures import Camera
 from .script import TICK, YIELD_DELAY_S, Scene, Script, act_after, answer_after
 from .speech import Digits, is_held_out
 
+SEEING = ("watch", "sight", "spot")  # activities that need a camera
 VIDEO_SHARE = 0.35  # of scenes, where the mix has anything to see
 
 
@@ -53,7 +54,7 @@ class Composer:
         names = list(mix)
         weights = np.array([mix[n] for n in names])
         weights = weights / weights.sum()
-        seeing = [name in ("watch", "sight") for name in names]
+        seeing = [name in SEEING for name in names]
         video = any(seeing) and rng.random() < video_share
         if video:
             weights = weights * np.where(seeing, 5.0, 1.0)
@@ -61,7 +62,7 @@ class Composer:
         at_s = float(rng.uniform(0.2, 1.2))
         while at_s < script.end_s - 1.5:
             kind = str(rng.choice(names, p=weights))
-            if kind in ("watch", "sight") and not video:
+            if kind in SEEING and not video:
                 kind = "talk"
             at_s = getattr(self, "_" + kind)(script, at_s)
             if kind != "dense":
@@ -200,6 +201,32 @@ class Composer:
                 tick = script.say(("okay",), tick)
             tick += int(rng.integers(1, 4))
         return tick / 5
+
+    def _spot(self, script: Script, at_s: float) -> float:
+        """One typed request to watch for something, then many things in a row: named if asked for, else passed over."""
+        rng = script.rng
+        text = self.language.request(rng, "watch")
+        wanted = self.language.meaning[text].target
+        tick = int(at_s * 5)
+        script.type(text, tick)
+        tick = script.say(self.language.meaning[text].reply, tick) + int(rng.integers(1, 5))
+        for _ in range(int(rng.integers(5, 11))):
+            seen = (str(rng.choice(COLOURS)), str(rng.choice(SHAPES)))
+            if rng.random() < 0.4:
+                seen = (
+                    next((w for w in wanted if w in COLOURS), seen[0]),
+                    next((w for w in wanted if w in SHAPES), seen[1]),
+                )
+            length = int(rng.integers(5, 9))
+            if tick + length >= script.ticks:
+                break
+            for k in range(tick, tick + length):
+                script.shown[k] = seen
+            if all(word in seen for word in wanted):
+                script.say(seen, tick)
+            tick += length + int(rng.integers(1, 4))
+        script.type("never mind", min(tick, script.ticks - 1))
+        return script.say(("okay",), tick) / 5 + 0.2
 
     def _count(self, script: Script, at_s: float) -> float:
         asked, end_s = self._ask(script, "count", at_s)
