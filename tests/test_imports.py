@@ -23,7 +23,7 @@ MAY: dict[str, set[str]] = {
     **{part: GROUND | PARTS | {"session"} | (TOP if part in {"notebook", "cli"} else set()) for part in TOP},
 }
 # A guest's chair loads our own network too, and whoever stands on top may draw or read a recording.
-MAY["adapters"] |= {"model"}
+MAY["adapters"] |= {"model", "voices"}
 for top in ("views", "probe", "scenes", "training"):
     MAY[top] |= {"recordings", "views"}
 MAY["training"] |= {"scenes"}
