@@ -54,7 +54,7 @@ class Manners:
 
     end_silence_s: float = 0.6
     barge_in: bool = True
-    barge_in_s: float = 0.25
+    barge_in_s: float = 0.2
     join_s: float = 3.0
     least_fit: float = -4.4
 

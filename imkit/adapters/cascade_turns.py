@@ -17,7 +17,7 @@ OFF: Final = 0.35  # the detector's own hysteresis
 FIRST_FRAMES: Final = 2  # a turn starts with so many frames of speech in a row
 MARGIN_S: Final = 0.3  # sound around a turn that goes to the recogniser with it
 LONGEST_S: Final = 15.0  # a turn is over then, whatever is said
-ECHO_DB: Final = 10.0  # while the model itself sounds, what is fainter than the user by more is what is left of it
+ECHO_DB: Final = (10.0, 25.0)  # while the model sounds, what is fainter than the user by more starts, keeps no turn
 ECHO_LASTS_S: Final = 0.3
 
 
@@ -79,7 +79,7 @@ class Turn:
         self.framed += FRAME
         spoken = probability >= (OFF if self.open else ON) and not deaf
         if self.framed <= self.own_until and self.user_db is not None:
-            spoken &= level_db > self.user_db - ECHO_DB
+            spoken &= level_db > self.user_db - ECHO_DB[self.open]
         if not spoken:
             self.streak = 0
             return

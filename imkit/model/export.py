@@ -42,7 +42,7 @@ def export_graph(config: NanoConfig, path: Path) -> None:
     for parameter in graph.parameters():  # equal tensors would be merged and lose their names
         torch.nn.init.normal_(parameter)
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.no_grad():
         # The tracing exporter keeps parameter names and plain operators, which is what is wanted; its warnings say that
         # it is the older of two, and that the one branch on a constant length was taken.
         warnings.simplefilter("ignore")

@@ -45,6 +45,17 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
 
 
+def attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+    """Scaled dot-product attention, all [batch, head, pos, width]; ``bias`` is added to the scores.
+
+    While gradients are taken on a CPU it is written out: torch's fused kernel needs twice the time backwards there.
+    """
+    if torch.is_grad_enabled() and query.device.type == "cpu":
+        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+        return torch.softmax(scores + bias.to(scores.dtype), -1) @ value
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
+
+
 class RMSNorm(nn.Module):
     """Root-mean-square norm over the last axis (Zhang & Sennrich 2019), in plain operators so that it exports."""
 
@@ -85,9 +96,7 @@ class Block(nn.Module):
         keys, values = key, value
         if past is not None:
             keys, values = torch.cat([past[0], key], 1), torch.cat([past[1], value], 1)
-        mixed = F.scaled_dot_product_attention(
-            query.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), attn_mask=bias
-        )
+        mixed = attention(query.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), bias)
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, width))
         x = x + self.down(F.gelu(self.up(self.norm_mlp(x)), approximate="tanh"))
         return x, key, value

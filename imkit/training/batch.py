@@ -23,7 +23,7 @@ from imkit.model.config import (
 )
 from imkit.model.frontend import MelLevels, mel_filterbank
 
-from .pictures import seen_class
+from .pictures import SHAPES, seen_class
 from .script import Scene
 
 WARPS = (0.84, 0.88, 0.92, 0.96, 1.0, 1.04, 1.09, 1.14, 1.2)
@@ -41,6 +41,8 @@ class Batch:
     source              int [b, n]: index into the table audio (4t) | act (t) | words (w) | frames (f of the scene)
     position, tick_start, is_word  [b, n]
     heard, phase        int [b, 4t]; word, floor, call, countdown int [b, t]: targets
+    wanted, in_view     int [b, t]: what is watched for, what is seen (-100 without a camera)
+    match               int [b, t]: 1 what is wanted appears, 0 something else does, -100 nothing appears or is wanted
     tick0               int [b], age of the stream at its first micro-turn
     """
 
@@ -66,6 +68,9 @@ class Batch:
     floor: Tensor
     call: Tensor
     countdown: Tensor
+    wanted: Tensor
+    in_view: Tensor
+    match: Tensor
     tick0: Tensor
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -176,6 +181,10 @@ def pack(
             frame_slot.append(i)
             seen.append(seen_class(scene.shown.get(k)))
     px = config.frame_px
+    in_view = np.array(
+        [[seen_class(s.shown.get(k)) if s.frames else -100 for k in range(ticks)] for s in scenes], np.int64
+    )
+    wanted = np.stack([s.wanted for s in scenes])
     pictures = np.stack(frames) if frames else np.zeros((0, px, px, 3), np.uint8)
 
     def ints(values: object) -> Tensor:
@@ -205,8 +214,23 @@ def pack(
         ints(np.stack([s.floor for s in scenes])),
         ints(np.stack([s.call for s in scenes])),
         ints(np.stack([s.countdown for s in scenes])),
+        ints(wanted),
+        ints(in_view),
+        ints(matches(wanted, in_view)),
         ints(tick0),
     )
+
+
+def matches(wanted: npt.NDArray[np.int64], in_view: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """1 where what is wanted appears, 0 where something else does, -100 everywhere else; all int [b, t].
+
+    Only the micro-turn of appearing counts: one later, what the model said or did not say gives the answer away.
+    """
+    colour, shape = wanted // (1 + len(SHAPES)), wanted % (1 + len(SHAPES))
+    seen_colour, seen_shape = 1 + (in_view - 1) // len(SHAPES), 1 + (in_view - 1) % len(SHAPES)
+    fits = ((colour == 0) | (colour == seen_colour)) & ((shape == 0) | (shape == seen_shape))
+    before = np.concatenate([np.zeros_like(in_view[:, :1]), in_view[:, :-1]], 1)
+    return np.where((wanted > 0) & (in_view > 0) & (before != in_view), fits.astype(np.int64), -100)
 
 
 def in_reach(batch: Batch, window: int, pinned: int) -> Tensor:
@@ -249,8 +273,11 @@ def embed(network: torch.nn.Module, batch: Batch) -> Tensor:
     return table.gather(1, batch.source[..., None].expand(-1, -1, table.shape[-1]))
 
 
-def forward(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """The whole batch at once: residuals of audio tokens [b, 4t, width] and of act tokens [b, t, width]."""
+def forward(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """The whole batch at once: residuals of audio tokens [b, 4t, width] and of act tokens [b, t, width].
+
+    Third, the act tokens two thirds of the way up, where what is asked and what is seen must be known already.
+    """
     from imkit.model.network import Network
 
     assert isinstance(network, Network)
@@ -258,10 +285,22 @@ def forward(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     positions = batch.position + (batch.tick0 * SLOTS_PER_TICK)[:, None]
     x = embed(network, batch)
     bias = torch.zeros(reach.shape, dtype=x.dtype, device=x.device).masked_fill_(~reach, float("-inf"))
+    halfway: list[Tensor] = []
+
+    def keep(_module: object, _inputs: object, output: tuple[Tensor, ...]) -> None:
+        halfway.append(output[0])
+
+    tap = network.blocks[2 * len(network.blocks) // 3 - 1].register_forward_hook(keep)
     out, _, _ = network.decode(x, positions, bias)
+    tap.remove()
     ticks = batch.word.shape[1]
     slot = batch.position % SLOTS_PER_TICK
     audio = (slot >= SLOT_AUDIO) & (slot < SLOT_AUDIO + AUDIO_TOKENS) & (batch.source < ticks * AUDIO_TOKENS)
     act = (batch.source >= ticks * AUDIO_TOKENS) & (batch.source < ticks * (AUDIO_TOKENS + 1))
     width = out.shape[-1]
-    return out[audio].reshape(len(out), -1, width), out[act].reshape(len(out), ticks, width)
+    below = network.norm(halfway[0])
+    return (
+        out[audio].reshape(len(out), -1, width),
+        out[act].reshape(len(out), ticks, width),
+        below[act].reshape(len(out), ticks, width),
+    )

@@ -15,7 +15,7 @@ from imkit.voices.sound import RATE, Sound, microphone
 
 from .bank import Bank, BankUtterance
 from .language import CALLS, COLOURS, NUMBERS, RESULT_REPLIES, SHAPES, Language, Request, vocabulary
-from .pictures import Camera
+from .pictures import Camera, wanted_class
 from .script import TICK, YIELD_DELAY_S, Scene, Script, act_after, answer_after
 from .speech import Digits, is_held_out
 
@@ -185,6 +185,7 @@ class Composer:
                         next((w for w in wanted if w in SHAPES), seen[1]),
                     )
                 script.type(text, tick)
+                script.wanted[tick:] = wanted_class(wanted)
                 tick = script.say(self.language.meaning[text].reply, tick) + int(rng.integers(1, 6))
             length = int(rng.integers(7, 11))
             for k in range(tick, tick + length):
@@ -198,6 +199,7 @@ class Composer:
             tick += length
             if watching:
                 script.type("never mind", tick)
+                script.wanted[tick:] = 0
                 tick = script.say(("okay",), tick)
             tick += int(rng.integers(1, 4))
         return tick / 5
@@ -209,6 +211,7 @@ class Composer:
         wanted = self.language.meaning[text].target
         tick = int(at_s * 5)
         script.type(text, tick)
+        script.wanted[tick:] = wanted_class(wanted)
         tick = script.say(self.language.meaning[text].reply, tick) + int(rng.integers(1, 5))
         for _ in range(int(rng.integers(5, 11))):
             seen = (str(rng.choice(COLOURS)), str(rng.choice(SHAPES)))
@@ -226,6 +229,7 @@ class Composer:
                 script.say(seen, tick)
             tick += length + int(rng.integers(1, 4))
         script.type("never mind", min(tick, script.ticks - 1))
+        script.wanted[tick:] = 0
         return script.say(("okay",), tick) / 5 + 0.2
 
     def _count(self, script: Script, at_s: float) -> float:
@@ -313,6 +317,7 @@ class Composer:
         if draw < 0.75:
             asked, end_s = self._ask(script, "watch", at_s)
             wanted = asked.target
+            script.wanted[answer_after(end_s) :] = wanted_class(wanted)
             free_s = (script.say(asked.reply, answer_after(end_s)) + 1) / 5
         tick = int(free_s * 5) + int(rng.integers(1, 8))
         for _ in range(int(rng.integers(1, 5))):
@@ -341,6 +346,7 @@ class Composer:
             tick += length + int(rng.integers(2, 10))
         if wanted:
             asked, end_s = self._ask(script, "cancel", tick / 5 + 0.3, pause=0)
+            script.wanted[answer_after(end_s) :] = 0
             return self._respond(script, asked, end_s)
         return tick / 5 + 0.3
 
@@ -377,6 +383,7 @@ class Composer:
             script.floor[:n],
             script.call[:n],
             script.countdown[:n],
+            script.wanted[:n],
             script.shown if video else {},
             script.notes,
         )

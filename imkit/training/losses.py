@@ -1,6 +1,7 @@
 """What nano is graded on while it learns.
 
-Three heads exist only here: the word under way, the time left, and what is in a frame.
+Some heads exist only here: the word under way, the time left, what is in a frame, and for watching what is asked for,
+what is in view, and whether the one is the other. Without these last, nano named whatever appeared.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from imkit.model.config import NanoConfig
 from imkit.model.network import Network
 
 from .batch import Batch, forward
-from .pictures import SEEN_CLASSES
+from .pictures import SEEN_CLASSES, WANTED_CLASSES
 from .script import COUNTDOWN_CLASSES
 
 
 class Helpers(nn.Module):
     """Heads that help learning and are left behind: phase of the word under way, micro-turns until something is due,
-    colour and shape in a frame.
+    colour and shape in a frame; read from act tokens: what is watched for, what is in view, whether it is that.
     """
 
     def __init__(self, config: NanoConfig) -> None:
@@ -27,6 +28,9 @@ class Helpers(nn.Module):
         self.phase = nn.Linear(config.width, 2 * len(config.vocabulary))
         self.countdown = nn.Linear(config.width, COUNTDOWN_CLASSES)
         self.seen = nn.Linear(config.width, SEEN_CLASSES)
+        self.wanted = nn.Linear(config.width, WANTED_CLASSES)
+        self.in_view = nn.Linear(config.width, SEEN_CLASSES)
+        self.match = nn.Linear(config.width, 2)
 
 
 def weighted(logits: Tensor, target: Tensor, nothing: float) -> Tensor:
@@ -43,9 +47,28 @@ def grade_frames(network: Network, helpers: Helpers, frames: Tensor, seen: Tenso
     return loss, {"seen": float(loss.detach()), "seen_right": float((logits.argmax(-1) == seen).float().mean())}
 
 
+def grade_watching(helpers: Helpers, batch: Batch, act: Tensor, below: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """Loss of knowing what is watched for and what is in view (``below``) and whether it is that (``act``)."""
+    wanted, in_view, match = helpers.wanted(below), helpers.in_view(below), helpers.match(act)
+    loss = weighted(wanted, batch.wanted, 0.2)
+    log = {"wanted": float(loss.detach())}
+    if bool((batch.in_view >= 0).any()):
+        loss = loss + F.cross_entropy(in_view.flatten(0, 1), batch.in_view.flatten(), ignore_index=-100)
+    compared = batch.match >= 0
+    if bool(compared.any()):
+        loss = loss + 2 * F.cross_entropy(match[compared], batch.match[compared])
+        with torch.no_grad():
+            guess = match.argmax(-1)
+            for name, value in (("match_hit", 1), ("match_lure", 0)):
+                here = batch.match == value
+                if bool(here.any()):
+                    log[name] = float((guess == 1)[here].float().mean())
+    return loss, log
+
+
 def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tuple[Tensor, dict[str, float]]:
     """Loss of a batch, and numbers worth logging. ``acting`` False grades hearing only."""
-    audio, act = forward(network, batch)
+    audio, act, below = forward(network, batch)
     heard_logits = network.heard_head(audio)
     loss_heard = weighted(heard_logits, batch.heard, 0.3)
     loss = 1.5 * loss_heard + 0.4 * weighted(helpers.phase(audio), batch.phase, 0.5)
@@ -78,6 +101,9 @@ def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tup
                 ),
                 "time": float(loss_time),
             }
+    if acting:
+        loss_watch, watch_log = grade_watching(helpers, batch, act, below)
+        loss, log = loss + 0.3 * loss_watch, log | watch_log
     if acting and len(batch.frames):
         loss_seen, seen_log = grade_frames(network, helpers, batch.frames, batch.seen)
         loss, log = loss + 0.3 * loss_seen, log | seen_log

@@ -38,6 +38,7 @@ class Scene:
     heard             int [ticks * 4], word id due at each 50 ms token
     spans             (word, start_s, end_s) of all that was spoken
     shown             micro-turn -> colour and shape that are in the frame
+    wanted            int [ticks], what is watched for (see ``pictures.wanted_class``)
     word, floor, call int [ticks]; countdown int [ticks], 0 = nothing is due, n = due in n - 1 micro-turns
     """
 
@@ -53,6 +54,7 @@ class Scene:
     floor: npt.NDArray[np.int64]
     call: npt.NDArray[np.int64]
     countdown: npt.NDArray[np.int64]
+    wanted: npt.NDArray[np.int64]
     shown: dict[int, tuple[str, str]] = field(default_factory=dict)
     notes: list[dict[str, object]] = field(default_factory=list)
 
@@ -89,6 +91,7 @@ class Script:
         self.floor = np.zeros(ticks + 8, np.int64)
         self.call = np.zeros(ticks + 8, np.int64)
         self.countdown = np.zeros(ticks + 8, np.int64)
+        self.wanted = np.zeros(ticks + 8, np.int64)
         self.words_in: dict[int, list[tuple[int, int]]] = {}
         self.spans: list[tuple[str, float, float]] = []
         self.shown: dict[int, tuple[str, str]] = {}  # micro-turn -> colour, shape that is before the camera

@@ -162,7 +162,8 @@ class Run:
             loss, log = grade_frames(self.network, self.helpers, frames, seen)
         else:
             batch = Batch.from_arrays(arrays).to(self.device)
-            loss, log = grade(self.network, self.helpers, batch, bool(plan.get("acting", True)))
+            with torch.autocast(self.device.type, torch.bfloat16):
+                loss, log = grade(self.network, self.helpers, batch, bool(plan.get("acting", True)))
             self.heard_s += plan["batch"] * plan["scene_s"]
         groups = [group for o in self.optimisers for group in o.param_groups]
         for group, rate in zip(groups, self.rates, strict=True):

@@ -87,12 +87,12 @@ def test_streamed_equals_offline(folder):
     scene = Scene(
         ticks, np.concatenate([p.audio for p in incoming]), own[: ticks * 3200],
         {p.index: small_square(p.frames[-1], 120) for p in incoming if p.frames}, words_in,
-        heard, np.zeros_like(heard), [], word, floor, call, np.zeros(ticks, np.int64),
+        heard, np.zeros_like(heard), [], word, floor, call, np.zeros(ticks, np.int64), np.zeros(ticks, np.int64),
     )  # fmt: skip
     network = model.runtime.inner.graph.network
     batch = pack([scene], model.config, network.mel, np.random.default_rng(0), augment=False)
     with torch.no_grad():
-        audio, act = forward(network, batch)
+        audio, act, _ = forward(network, batch)
         whole = {
             "heard": network.heard_head(audio)[0],
             "word": network.word_head(act)[0],

@@ -17,13 +17,13 @@ from imkit.model.voice import Clips
 from imkit.stream import heard_from_s
 from imkit.training import card, train
 from imkit.training.bank import Bank, BankUtterance, build_bank
-from imkit.training.batch import in_reach, pack
+from imkit.training.batch import in_reach, matches, pack
 from imkit.training.clips import reply_words
 from imkit.training.compose import Composer
 from imkit.training.evaluate import word_errors
 from imkit.training.language import CALLS, COLOURS, NONE, SHAPES, Language, number_words, vocabulary
 from imkit.training.losses import Helpers, grade
-from imkit.training.pictures import SEEN_CLASSES, album, seen_class
+from imkit.training.pictures import SEEN_CLASSES, album, seen_class, wanted_class
 from imkit.training.script import Script, act_after, answer_after, heard_token
 from imkit.training.speech import is_held_out, plan_bank
 from imkit.voices import Voice
@@ -301,3 +301,27 @@ def test_the_shipped_recipe_fits_the_shipped_model():
     known = len(vocabulary()) - 5
     for page in (folder / "README.md", folder.parents[1] / "README.md"):
         assert f"knows {known} words" in page.read_text(), page
+
+
+def test_what_is_wanted_is_compared_when_it_appears():
+    """Every target, everything that may appear: a match is exactly what a reader of the words would say."""
+    for target in [("red",), ("circle",), ("blue", "square"), ()]:
+        for colour in COLOURS:
+            for shape in SHAPES:
+                in_view = np.array([[0, seen_class((colour, shape)), seen_class((colour, shape)), 0]])
+                wanted = np.full_like(in_view, wanted_class(target))
+                fits = int(all(word in (colour, shape) for word in target))
+                assert matches(wanted, in_view).tolist() == [[-100, fits if target else -100, -100, -100]]
+
+
+def test_watching_scenes_say_only_what_was_asked_for(composer):
+    rng, named, passed_over = np.random.default_rng(5), 0, 0
+    for _ in range(12):
+        scene = composer.scene(rng, 24.0, {"spot": 1.0}, video_share=1.0)
+        in_view = np.array([[seen_class(scene.shown.get(k)) for k in range(scene.ticks)]])
+        match = matches(scene.wanted[None], in_view)[0]
+        for k in np.flatnonzero(match >= 0):
+            assert (scene.word[k] > 0) == bool(match[k])
+            named, passed_over = named + int(match[k]), passed_over + 1 - int(match[k])
+    assert named > 10
+    assert passed_over > 10
