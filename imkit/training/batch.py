@@ -42,6 +42,7 @@ class Batch:
     position, tick_start, is_word  [b, n]
     heard, phase        int [b, 4t]; word, floor, call, countdown int [b, t]: targets
     wanted, in_view     int [b, t]: what is watched for, what is seen (-100 without a camera)
+    slots               int [b, t, slots]: the class of every slot where a call is made, -100 where there is nothing
     match               int [b, t]: 1 what is wanted appears, 0 something else does, -100 nothing appears or is wanted
     tick0               int [b], age of the stream at its first micro-turn
     """
@@ -71,6 +72,7 @@ class Batch:
     wanted: Tensor
     in_view: Tensor
     match: Tensor
+    slots: Tensor
     tick0: Tensor
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -179,12 +181,20 @@ def pack(
             frames.append(scene.frames[k])
             frame_row.append(b)
             frame_slot.append(i)
-            seen.append(seen_class(scene.shown.get(k)))
+            seen.append(-100 if scene.shown is None else seen_class(scene.shown.get(k)))
     px = config.frame_px
     in_view = np.array(
-        [[seen_class(s.shown.get(k)) if s.frames else -100 for k in range(ticks)] for s in scenes], np.int64
+        [
+            [-100 if s.shown is None or not s.frames else seen_class(s.shown.get(k)) for k in range(ticks)]
+            for s in scenes
+        ],
+        np.int64,
     )
     wanted = np.stack([s.wanted for s in scenes])
+    slots = np.full((count, ticks, len(config.slots)), -100, np.int64)
+    for b, scene in enumerate(scenes):
+        for k, classes in scene.slots.items():
+            slots[b, k] = classes
     pictures = np.stack(frames) if frames else np.zeros((0, px, px, 3), np.uint8)
 
     def ints(values: object) -> Tensor:
@@ -217,6 +227,7 @@ def pack(
         ints(wanted),
         ints(in_view),
         ints(matches(wanted, in_view)),
+        ints(slots),
         ints(tick0),
     )
 

@@ -22,7 +22,7 @@ from .language import (
 
 TICK = 3200
 HEARD_DELAY_S = 0.05  # a word is written at the first 50 ms token that ends this long after the word
-YIELD_DELAY_S = 0.20
+YIELD_DELAY_S = 0.3  # what says stop is told from an okay by its first sounds
 COUNTDOWN_CLASSES = 80
 TYPED = PROVENANCES.index("typed")
 BACKGROUND = PROVENANCES.index("background")
@@ -37,7 +37,8 @@ class Scene:
     words_in          micro-turn -> [(word id, provenance id)]: typed words and events
     heard             int [ticks * 4], word id due at each 50 ms token
     spans             (word, start_s, end_s) of all that was spoken
-    shown             micro-turn -> colour and shape that are in the frame
+    shown             micro-turn -> colour and shape that are in the frame; None where nobody wrote that down
+    slots             micro-turn -> the class of every slot of the call there (see ``language.slot_classes``)
     wanted            int [ticks], what is watched for (see ``pictures.wanted_class``)
     word, floor, call int [ticks]; countdown int [ticks], 0 = nothing is due, n = due in n - 1 micro-turns
     """
@@ -55,7 +56,8 @@ class Scene:
     call: npt.NDArray[np.int64]
     countdown: npt.NDArray[np.int64]
     wanted: npt.NDArray[np.int64]
-    shown: dict[int, tuple[str, str]] = field(default_factory=dict)
+    shown: dict[int, tuple[str, str]] | None = field(default_factory=dict)
+    slots: dict[int, list[int]] = field(default_factory=dict)
     notes: list[dict[str, object]] = field(default_factory=list)
 
 
@@ -78,6 +80,22 @@ def answer_after(end_s: float) -> int:
     return heard_token(end_s) // AUDIO_TOKENS + 1
 
 
+def note_word(
+    heard: npt.NDArray[np.int64], phase: npt.NDArray[np.int64], word_id: int, start_s: float, end_s: float
+) -> bool:
+    """Mark a spoken word: where it is written, and where it is under way. False where its writing is past the end."""
+    token = heard_token(end_s)
+    while token < len(heard) and heard[token]:
+        token += 1
+    if token < len(heard):
+        heard[token] = word_id
+    # the word under way, in two halves: early supervision for the acoustic layers
+    first, last = int(start_s * 20 + 0.5), int(end_s * 20 + 0.5)
+    for i in range(first, min(max(last, first + 1), len(phase))):
+        phase[i] = 2 * word_id + (i >= (first + last) / 2)
+    return token < len(heard)
+
+
 class Script:
     """One scene while it is being written."""
 
@@ -94,6 +112,7 @@ class Script:
         self.wanted = np.zeros(ticks + 8, np.int64)
         self.words_in: dict[int, list[tuple[int, int]]] = {}
         self.spans: list[tuple[str, float, float]] = []
+        self.slots: dict[int, list[int]] = {}
         self.shown: dict[int, tuple[str, str]] = {}  # micro-turn -> colour, shape that is before the camera
         self.notes: list[dict[str, object]] = []
 
@@ -133,17 +152,8 @@ class Script:
             self.voice[at:stop] += piece[: stop - at]
 
     def _hear(self, word: str, start_s: float, end_s: float) -> None:
-        token = heard_token(end_s)
-        while token < len(self.heard) and self.heard[token]:
-            token += 1
-        word_id = self.ids.get(word, self.ids[UNKNOWN])
-        if token < len(self.heard):
-            self.heard[token] = word_id
+        if note_word(self.heard, self.phase, self.ids.get(word, self.ids[UNKNOWN]), start_s, end_s):
             self.spans.append((word, start_s, end_s))
-        # the word under way, in two halves: early supervision for the acoustic layers
-        first, last = int(start_s * 20 + 0.5), int(end_s * 20 + 0.5)
-        for i in range(first, min(max(last, first + 1), len(self.phase))):
-            self.phase[i] = 2 * word_id + (i >= (first + last) / 2)
 
     def type(self, text: str, tick: int) -> None:
         """A sentence is sent by keyboard."""

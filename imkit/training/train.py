@@ -34,9 +34,10 @@ from .bank import Bank
 from .batch import Batch, pack
 from .clips import render_clips
 from .compose import VIDEO_SHARE, Composer
-from .language import CALLS, NONE, Language, vocabulary
+from .language import CALLS, NONE, SLOTS, Language, vocabulary
 from .losses import Helpers, grade, grade_frames
 from .pictures import album
+from .rehearse import Rehearsal, TrainingCast, training_suite
 from .speech import Digits, ensure_bank, plan_bank
 
 CHECKPOINT_EVERY_S = 180.0
@@ -50,7 +51,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
 
 def network_config(recipe: dict[str, Any]) -> NanoConfig:
     """The network that a recipe asks for."""
-    return NanoConfig(tuple(vocabulary()), (NONE, *CALLS), **recipe["network"])
+    return NanoConfig(tuple(vocabulary()), (NONE, *CALLS), SLOTS, tells=True, **recipe["network"])
 
 
 def open_digits(recipe: dict[str, Any], held_out: bool) -> Digits | None:
@@ -69,11 +70,18 @@ def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> 
     clips = Clips.load(Path(recipe["out"]))
     bank, people = Bank(Path(recipe["work"]) / "bank"), open_digits(recipe, held_out=False)
     composer = Composer(bank, language, clips, people, recipe["texts"]["held_out_share"])
+    suite = training_suite()
+    rehearsal = Rehearsal(suite, TrainingCast(suite, recipe["cast"], recipe.get("left_out", ())), clips)
     mel, rng = MelLevels(config), np.random.default_rng(seed)
     plan = recipe["stage"][stage]
     while True:
         video = plan.get("video", VIDEO_SHARE)
-        scenes = [composer.scene(rng, plan["scene_s"], plan["mix"], video) for _ in range(plan["batch"])]
+        scenes = [
+            rehearsal.scene(rng, plan["scene_s"], plan["trials"])
+            if rng.random() < plan.get("rehearsed", 0.0)
+            else composer.scene(rng, plan["scene_s"], plan["mix"], video)
+            for _ in range(plan["batch"])
+        ]
         out.put(pack(scenes, config, mel, rng).arrays())
 
 
@@ -276,7 +284,7 @@ def main(arguments: Sequence[str]) -> int:
     work.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     language = Language()
-    plan = plan_bank(recipe["bank"], recipe["texts"], language, recipe["seed"], held_out=False)
+    plan = plan_bank(recipe["bank"], recipe["texts"], language, recipe["seed"], False, recipe.get("left_out", ()))
     ensure_bank(work / "bank", plan, max(1, options.workers), print)
     render_clips(out, Voice(**recipe["voice"]), language)
     if open_digits(recipe, held_out=False) is None:
