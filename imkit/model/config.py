@@ -24,6 +24,7 @@ class NanoConfig:
     vocabulary  tokens that are heard, read and said; the first is "nothing"
     calls       what the model may ask for, the first is "nothing"
     slots       (call, argument, values) of what a call may say more exactly; rows of one argument are parts of it
+    heard_delay_s  how long after its end a word is written, at the earliest
     tells       whether the model was taught to tell a result in the result's own words
     window      how many past tokens stay in reach, not counting pinned ones
     pinned      how many word tokens beyond the window stay in reach
@@ -32,6 +33,7 @@ class NanoConfig:
     vocabulary: tuple[str, ...]
     calls: tuple[str, ...]
     slots: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    heard_delay_s: float = 0.05
     tells: bool = False
     width: int = 224
     layers: int = 6

@@ -37,7 +37,6 @@ from .voice import Clips, Mouth
 
 DELEGATED = ("plot", "describe", "list", "search")  # what the background can do where no such tool is given
 TOOLS = {"list": "list_variables"}  # calls whose tool has another name
-HEARD_LAG_S = 0.075  # a word is written 50 to 100 ms after its end
 REPEAT_TOKENS = 4  # the same word again within 200 ms is the same word, read twice
 UNREAD_LIMIT = 64
 REQUEST_WORDS = 24
@@ -164,7 +163,8 @@ class Nano:
         for slot, word_id in enumerate(heard_ids):
             if word_id:
                 end_s = max(
-                    index / TICKS_PER_S + (slot + 1) * TICK_S / AUDIO_TOKENS - HEARD_LAG_S, state.last_end_s + 0.05
+                    index / TICKS_PER_S + (slot + 0.5) * TICK_S / AUDIO_TOKENS - self.config.heard_delay_s,
+                    state.last_end_s + 0.05,
                 )
                 start_s = max(state.last_end_s, end_s - 0.4)
                 text = "…" if vocabulary[word_id] == UNKNOWN else vocabulary[word_id]

@@ -21,7 +21,7 @@ from .language import (
 )
 
 TICK = 3200
-HEARD_DELAY_S = 0.05  # a word is written at the first 50 ms token that ends this long after the word
+HEARD_DELAY_S = 0.10  # a word is written at the first 50 ms token that ends this long after the word
 YIELD_DELAY_S = 0.3  # what says stop is told from an okay by its first sounds
 COUNTDOWN_CLASSES = 80
 TYPED = PROVENANCES.index("typed")
@@ -74,7 +74,7 @@ def heard_token(end_s: float) -> int:
 def answer_after(end_s: float) -> int:
     """The first micro-turn that can read, as text, the last word of a sentence that ended at ``end_s``.
 
-    Its act sounds 0.25 to 0.45 s after that end. One micro-turn sooner, the answer would have to be worked out of the
+    Its act sounds 0.30 to 0.50 s after that end. One micro-turn sooner, the answer would have to be worked out of the
     sound of the last word in the same forward that recognises it: tried, and the replies were in time but wrong.
     """
     return heard_token(end_s) // AUDIO_TOKENS + 1

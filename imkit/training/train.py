@@ -38,6 +38,7 @@ from .language import CALLS, NONE, SLOTS, Language, vocabulary
 from .losses import Helpers, grade, grade_frames
 from .pictures import album
 from .rehearse import Rehearsal, TrainingCast, training_suite
+from .script import HEARD_DELAY_S
 from .speech import Digits, ensure_bank, plan_bank
 
 CHECKPOINT_EVERY_S = 180.0
@@ -51,7 +52,8 @@ def read_recipe(path: Path) -> dict[str, Any]:
 
 def network_config(recipe: dict[str, Any]) -> NanoConfig:
     """The network that a recipe asks for."""
-    return NanoConfig(tuple(vocabulary()), (NONE, *CALLS), SLOTS, tells=True, **recipe["network"])
+    words, calls = tuple(vocabulary()), (NONE, *CALLS)
+    return NanoConfig(words, calls, SLOTS, heard_delay_s=HEARD_DELAY_S, tells=True, **recipe["network"])
 
 
 def open_digits(recipe: dict[str, Any], held_out: bool) -> Digits | None:
@@ -70,15 +72,17 @@ def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> 
     clips = Clips.load(Path(recipe["out"]))
     bank, people = Bank(Path(recipe["work"]) / "bank"), open_digits(recipe, held_out=False)
     composer = Composer(bank, language, clips, people, recipe["texts"]["held_out_share"])
-    suite = training_suite()
-    rehearsal = Rehearsal(suite, TrainingCast(suite, recipe["cast"], recipe.get("left_out", ())), clips)
     mel, rng = MelLevels(config), np.random.default_rng(seed)
     plan = recipe["stage"][stage]
+    rehearsal = None
+    if plan.get("rehearsed"):
+        suite = training_suite()
+        rehearsal = Rehearsal(suite, TrainingCast(suite, recipe["cast"], recipe.get("left_out", ())), clips)
     while True:
         video = plan.get("video", VIDEO_SHARE)
         scenes = [
             rehearsal.scene(rng, plan["scene_s"], plan["trials"])
-            if rng.random() < plan.get("rehearsed", 0.0)
+            if rehearsal is not None and rng.random() < plan["rehearsed"]
             else composer.scene(rng, plan["scene_s"], plan["mix"], video)
             for _ in range(plan["batch"])
         ]
