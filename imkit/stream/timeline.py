@@ -24,6 +24,8 @@ UTTERANCE_GAP_S = 1.2
 
 _NO_SOUND = np.zeros(INPUT_SAMPLES, np.float32)
 _NO_SOUND.setflags(write=False)
+_NOTHING = _NO_SOUND[:0]
+_LEVELS_DB = tuple(round(SILENCE_DB + i / 10, 1) for i in range(1600))  # one object for each level: moments are many
 
 
 def level_db(audio: NDArray[np.float32]) -> float:
@@ -31,7 +33,10 @@ def level_db(audio: NDArray[np.float32]) -> float:
     if not audio.size:
         return SILENCE_DB
     power = float(np.dot(audio, audio)) / audio.size
-    return max(SILENCE_DB, round(10 * math.log10(power), 1)) if power > 0 else SILENCE_DB
+    if power <= 0:
+        return SILENCE_DB
+    step = max(0, round((10 * math.log10(power) - SILENCE_DB) * 10))
+    return _LEVELS_DB[step] if step < len(_LEVELS_DB) else round(SILENCE_DB + step / 10, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +109,7 @@ class Moment:
     def without_media(self) -> Moment:
         """The same moment with sound and frames let go; levels, words, calls and events stay."""
         percept = replace(self.percept, frames=(), audio=_NO_SOUND)
-        return replace(self, percept=percept, act=replace(self.act, audio=_NO_SOUND[:0]), has_media=False)
+        return replace(self, percept=percept, act=replace(self.act, audio=_NOTHING), has_media=False)
 
     def to_json(self) -> dict[str, Any]:
         """The moment as plain JSON values, without sound, pictures or any fact of the machine it ran on.

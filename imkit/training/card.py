@@ -62,7 +62,7 @@ def answers(scores: dict[str, Any]) -> str:
 def skills(scores: dict[str, Any]) -> str:
     """Everything else, pooled over engines."""
     typed, alone, count = scores["typed"], scores["left_alone"], scores["counting"]
-    timer, watch, call = scores["timers"], scores["watching"], scores["delegating"]
+    timer, call = scores["timers"], scores["delegating"]
     p50, p95 = count["stop_s_p50_p95"]
     lag = "-" if p50 is None else f"silent {p50:.2f} s (p50), {p95:.2f} s (p95) after the user's onset"
     rows = [
@@ -73,8 +73,11 @@ def skills(scores: dict[str, Any]) -> str:
         ("stops counting when told", percent(count["stopped"]), count["stop_n"], lag),
         ("timer fires once, within max(0.4 s, 10 %)", percent(timer["right"]), timer["n"],
          f"fired at all: {percent(timer['fired'])}"),
-        ("names the colour and shape asked for when it appears", percent(watch["right"]), watch["n"],
-         f"spoke on a lure: {percent(watch['lured'])}"),
+        *(
+            (f"asked {how} to watch: names what was asked for when it appears", percent(watch["right"]), watch["n"],
+             f"spoke at something else: {percent(watch['lured'])}")
+            for how, watch in (("aloud", scores["watching"]), ("by keyboard", scores["watching_typed"]))
+        ),
         ("calls the right work within 0.8 s", percent(call["right"]), call["n"],
          f"called at all: {percent(call['called'])}"),
         ("says the right thing when the result comes", percent(call["told"]), call["n"], ""),

@@ -225,11 +225,23 @@ class Bench:
         return {"n": len(utterances), "fired": round(fired / n, 3), "right": round(right / n, 3), "error_s_p50": p50}
 
     def watching(self, utterances: Sequence[BankUtterance]) -> dict[str, Any]:
-        """Asked to tell of a colour or shape: says it when it appears, and is silent on others."""
+        """Asked by voice to tell of a colour or shape; see ``watched``."""
+        asked = [(*self.stream(u, 9.0), self.language.meaning[u.text].target) for u in utterances]
+        return self.watched(asked)
+
+    def watching_typed(self, count: int) -> dict[str, Any]:
+        """The same, asked by keyboard."""
+        asked = []
+        for _ in range(count):
+            text = self.language.request(self.rng, "watch")
+            silence = self.heard_by(np.zeros(50 * TICK, np.float32))
+            asked.append((Trial(50, silence, {3: text}), 0.8, self.language.meaning[text].target))
+        return self.watched(asked)
+
+    def watched(self, asked: Sequence[tuple[Trial, float, tuple[str, ...]]]) -> dict[str, Any]:
+        """(trial, end of the request in seconds, target): is it named on appearing, and are others passed over?"""
         right = lured = 0
-        for utterance in utterances:
-            target = self.language.meaning[utterance.text].target
-            trial, end_s = self.stream(utterance, 9.0)
+        for trial, end_s, target in asked:
             camera = Camera(self.rng)
             plan = [self._other(target), self._match(target)]
             ask_end = int(end_s * 5) + 6
@@ -245,8 +257,8 @@ class Bench:
             lured += any(lure_s <= t < show_s and w != "okay" for w, t in words)
             after = [w for w, t in words if show_s <= t <= show_s + 1.6]
             right += after[:2] == list(plan[1])
-        n = max(1, len(utterances))
-        return {"n": len(utterances), "right": round(right / n, 3), "lured": round(lured / n, 3)}
+        n = max(1, len(asked))
+        return {"n": len(asked), "right": round(right / n, 3), "lured": round(lured / n, 3)}
 
     def _match(self, target: tuple[str, ...]) -> tuple[str, str]:
         colour = next((w for w in target if w in COLOURS), str(self.rng.choice(COLOURS)))
@@ -310,6 +322,7 @@ def measure(bench: Bench, count: int) -> dict[str, Any]:
     out["counting"] = bench.counting(pool("count"), pool("stop"))
     out["timers"] = bench.timers(pool("timer"))
     out["watching"] = bench.watching(pool("watch"))
+    out["watching_typed"] = bench.watching_typed(count)
     out["delegating"] = bench.delegating(pool("plot", "describe", "list", "search"))
     return out
 
