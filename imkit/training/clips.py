@@ -13,9 +13,10 @@ from imkit.model.voice import Clips
 from imkit.stream import TICK_S
 from imkit.voices import SAMPLE_RATE_HZ, Voice, synthesise
 
-from .language import COLOURS, RESULT_REPLIES, SCENE_REPLIES, SHAPES, SPECIALS, Language, number_words
+from .language import COLOURS, RESULT_REPLIES, SCENE_REPLIES, SHAPES, SPANISH, SPECIALS, Language, number_words
 
 USUAL_TICKS, LONGEST_TICKS, FASTEST, SLOWEST = 2, 3, 1.5, 0.6
+SPANISH_VOICE = Voice("espeak", "es+f2")
 SHORTEST_S, AUDIBLE_DB = 0.32, -33.0
 
 
@@ -32,7 +33,7 @@ def reply_words(language: Language) -> list[str]:
     for value in range(20, 100, 10):
         words += number_words(value)
     words += ["now", "sorry", "that", "failed", "nothing"]
-    words += COLOURS + SHAPES + SCENE_REPLIES
+    words += COLOURS + SHAPES + SCENE_REPLIES + list(SPANISH.values())
     return sorted(set(words) - set(SPECIALS))
 
 
@@ -68,8 +69,9 @@ def _trimmed(audio: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def render_clips(folder: Path, voice: Voice, language: Language) -> Clips:
-    """Speak every reply word and write ``clips.flac`` and ``clips.json`` into ``folder``."""
-    clips = {word: _clip(voice, word) for word in reply_words(language)}
+    """Speak every reply word and write ``clips.flac`` and ``clips.json`` into ``folder``; Spanish by one of its own."""
+    spanish = set(SPANISH.values())
+    clips = {word: _clip(SPANISH_VOICE if word in spanish else voice, word) for word in reply_words(language)}
     names = sorted(clips)
     lengths = [len(clips[name]) for name in names]
     soundfile.write(folder / "clips.flac", np.concatenate([clips[n] for n in names]), SAMPLE_RATE_HZ, subtype="PCM_16")

@@ -28,7 +28,7 @@ from .speech import Digits, ensure_bank, is_held_out, plan_bank
 from .train import open_digits, read_recipe
 
 Rng = np.random.Generator
-ONSET_WINDOW_S = (-0.05, 0.5)
+ONSET_WINDOW_S = (-0.05, 0.45)
 
 
 def word_errors(truth: Sequence[str], guess: Sequence[str]) -> int:
@@ -165,7 +165,7 @@ class Bench:
             trial = Trial(16, np.zeros(16 * TICK, np.float32), {4: text})
             words = said(trial.run(self.model))
             right += tuple(w for w, _ in words) == self.language.meaning[text].reply
-            in_time += bool(words) and words[0][1] - 0.8 <= 0.5
+            in_time += bool(words) and words[0][1] - 0.8 <= 0.45
         return {"n": count, "right": round(right / count, 3), "in_time": round(in_time / count, 3)}
 
     def silence(self, utterances: Sequence[BankUtterance]) -> dict[str, Any]:

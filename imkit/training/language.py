@@ -11,6 +11,8 @@ from typing import Final, Literal
 
 import numpy as np
 
+from imkit.scenes.interpreting import SPANISH as SPANISH
+
 UNITS: Final = "zero one two three four five six seven eight nine".split()
 TEENS: Final = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
 TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety".split()
@@ -69,12 +71,13 @@ SPECIALS: Final = [NONE, UNKNOWN, SEND, RESULT, FAIL]
 def vocabulary() -> list[str]:
     """Every token of nano's closed vocabulary, the specials first; heard and said words share it."""
     words = NUMBERS + OPERATORS + COLOURS + SHAPES + COLUMNS + CARRIERS + REPLY_ONLY + SCENE_WORDS
-    return SPECIALS + list(dict.fromkeys(words))
+    return SPECIALS + list(dict.fromkeys([*words, "translate", "spanish", *SPANISH.values()]))
 
 
 def spoken_words() -> list[str]:
-    """The words that nano can hear: the vocabulary without specials."""
-    return vocabulary()[len(SPECIALS) :]
+    """The words that nano can hear: the vocabulary without specials and without Spanish, which it only says."""
+    spanish = set(SPANISH.values())
+    return [word for word in vocabulary()[len(SPECIALS) :] if word not in spanish]
 
 
 AMOUNTS: Final = ("some", "a bit of", "a little bit of", "a lot of", "lots of")

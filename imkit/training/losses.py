@@ -34,7 +34,7 @@ class Helpers(nn.Module):
 
 
 def weighted(logits: Tensor, target: Tensor, nothing: float) -> Tensor:
-    """Cross entropy in which the class 0, "nothing", counts ``nothing`` times."""
+    """Cross entropy in which the class 0, "nothing", counts ``nothing`` times and -100 is left out."""
     weight = torch.ones(logits.shape[-1], device=logits.device)
     weight[0] = nothing
     return F.cross_entropy(logits.flatten(0, -2).float(), target.flatten(), weight=weight)
@@ -95,14 +95,14 @@ def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tup
     audio, act, below = forward(network, batch)
     heard_logits = network.heard_head(audio)
     loss_heard = weighted(heard_logits, batch.heard, 0.3)
-    loss = 1.5 * loss_heard + 0.4 * weighted(helpers.phase(audio), batch.phase, 0.5)
+    loss = 2.5 * loss_heard + 0.6 * weighted(helpers.phase(audio), batch.phase, 0.5)
     with torch.no_grad():
         spoken = batch.heard > 0
         guess = heard_logits.argmax(-1)
         log = {
             "heard": float(loss_heard),
             "heard_recall": float((guess == batch.heard)[spoken].float().mean()),
-            "heard_false": float((guess[~spoken] > 0).float().mean()),
+            "heard_false": float((guess[batch.heard == 0] > 0).float().mean()),
         }
     if acting:
         word_logits, floor_logits = network.word_head(act), network.floor_head(act)
@@ -130,7 +130,7 @@ def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tup
         loss, log = loss + 0.3 * loss_watch, log | watch_log
     if acting and network.slot_head is not None:
         loss_slots, slot_log = grade_slots(network, batch, act)
-        loss, log = loss + 0.5 * loss_slots, log | slot_log
+        loss, log = loss + 0.1 * loss_slots, log | slot_log
     if acting and bool((batch.seen >= 0).any()):
         loss_seen, seen_log = grade_frames(network, helpers, batch.frames, batch.seen)
         loss, log = loss + 0.3 * loss_seen, log | seen_log

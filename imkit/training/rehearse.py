@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -20,8 +21,9 @@ import numpy.typing as npt
 from imkit.model.config import AUDIO_TOKENS, FLOORS, WORD_SLOTS
 from imkit.model.reading import read_text, small_square, spoken_form
 from imkit.model.voice import FADE_SAMPLES, Clips
-from imkit.scenes import SCENES
+from imkit.scenes import ALL_SCENES
 from imkit.scenes.cast import Cast
+from imkit.scenes.people import orders_folder
 from imkit.scenes.suite import Suite, SuiteError, load_suite
 from imkit.scenes.world import Expected, World
 from imkit.scenes.world import Scene as Play
@@ -29,15 +31,24 @@ from imkit.stream import TICK_S, Act, Call, Floor, Percept, Word, heard_from_s
 from imkit.voices import Utterance, Voice, random_voice, synthesise
 
 from .language import CALLS, FAIL, RESULT, UNKNOWN, slot_classes, vocabulary
-from .script import BACKGROUND, COUNTDOWN_CLASSES, TICK, TYPED, Scene, act_after, answer_after, note_word
+from .orders import PeopleOrders
+from .script import BACKGROUND, COUNTDOWN_CLASSES, TICK, TYPED, Scene, act_after, answer_after, heard_token, note_word
 
 HUSH_S = 0.3  # so long after the first word that is no backchannel began, or at its end, the teacher falls silent
 CALL_OF_TOOL = {"list_variables": "list"}
+UNWRITTEN = -100  # a target that nobody knows: the losses leave it out
 
 
 def training_suite() -> Suite:
-    """The suite that is played in training: the scenes of "dev" with other seeds, ranges and more phrases."""
-    return load_suite(Path(str(files("imkit.training") / "scenes.toml")))
+    """The suite that is played in training: the scenes of "dev" with other seeds, ranges and more phrases.
+
+    Those of the other suites are there too; people who order are of the split "train" and heard as all others are.
+    """
+    suite = load_suite(Path(str(files("imkit.training") / "scenes.toml")))
+    orders, interpreting = load_suite("orders"), load_suite("interpreting")
+    people = {**orders.scenes["order_recording"], "split": "train", "microphone": suite.microphone}
+    scenes = {**orders.scenes, **interpreting.scenes, "order_recording": people, **suite.scenes}
+    return replace(suite, scenes=scenes, phrases={**orders.phrases, **interpreting.phrases, **suite.phrases})
 
 
 class TrainingCast(Cast):
@@ -142,6 +153,15 @@ class Rehearsal:
     def __init__(self, suite: Suite, cast: Cast, clips: Clips) -> None:
         self.suite, self.cast, self.clips = suite, cast, clips
         self.ids = {word: i for i, word in enumerate(vocabulary())}
+        self.people: PeopleOrders | None = None
+
+    def play_of(self, name: str) -> Callable[[World], Play]:
+        """How a kind of trial is played. Recordings of people are found when they are first asked for (SuiteError)."""
+        if name != "order_recording":
+            return ALL_SCENES[name].play
+        settings = self.suite.settings(name)
+        self.people = self.people or PeopleOrders(orders_folder(settings), str(settings["split"]))
+        return self.people.play
 
     def scene(self, rng: np.random.Generator, seconds: float, mix: Mapping[str, float]) -> Scene:
         """One scene of ``seconds``; ``mix`` says how often each kind of trial is played, by the scene's name."""
@@ -157,7 +177,7 @@ class Rehearsal:
                 tools=tools,
             )  # fmt: skip
             try:
-                page.play(SCENES[name].play, world, Teacher(world, self.clips))
+                page.play(self.play_of(name), world, Teacher(world, self.clips))
             except SuiteError as error:
                 if "gives no word times" not in str(error):
                     raise
@@ -195,12 +215,20 @@ class Page:
         end_s = (self.at - begin) * TICK_S
         for said in world.said:
             for word, start_s, stop_s in said.words:
+                if not word:
+                    self._unwritten(begin * TICK_S + start_s, min(stop_s, end_s) + begin * TICK_S)
+                    continue
                 if stop_s > end_s:
                     break
                 shift_s = begin * TICK_S
                 known = self.ids.get(word, self.ids[UNKNOWN])
                 if note_word(self.heard, self.phase, known, start_s + shift_s, stop_s + shift_s):
                     self.spans.append((word, start_s + shift_s, stop_s + shift_s))
+
+    def _unwritten(self, start_s: float, stop_s: float) -> None:
+        """Somebody speaks, and nobody wrote down what: until the last word can have been written, nothing is known."""
+        span = slice(int(start_s * 20), heard_token(stop_s) + 1)
+        self.heard[span] = self.phase[span] = UNWRITTEN
 
     def _write(self, percept: Percept, act: Act, left: int) -> None:
         k = self.at

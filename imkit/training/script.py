@@ -24,6 +24,7 @@ TICK = 3200
 HEARD_DELAY_S = 0.10  # a word is written at the first 50 ms token that ends this long after the word
 YIELD_DELAY_S = 0.3  # what says stop is told from an okay by its first sounds
 COUNTDOWN_CLASSES = 80
+HEARD = PROVENANCES.index("heard")
 TYPED = PROVENANCES.index("typed")
 BACKGROUND = PROVENANCES.index("background")
 
@@ -38,6 +39,7 @@ class Scene:
     heard             int [ticks * 4], word id due at each 50 ms token
     spans             (word, start_s, end_s) of all that was spoken
     shown             micro-turn -> colour and shape that are in the frame; None where nobody wrote that down
+    before            (micro-turn < 0, word id, provenance id) of what was said before the scene began, oldest first
     slots             micro-turn -> the class of every slot of the call there (see ``language.slot_classes``)
     wanted            int [ticks], what is watched for (see ``pictures.wanted_class``)
     word, floor, call int [ticks]; countdown int [ticks], 0 = nothing is due, n = due in n - 1 micro-turns
@@ -59,6 +61,13 @@ class Scene:
     shown: dict[int, tuple[str, str]] | None = field(default_factory=dict)
     slots: dict[int, list[int]] = field(default_factory=dict)
     notes: list[dict[str, object]] = field(default_factory=list)
+    before: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def written(self) -> list[tuple[int, int, int]]:
+        """Every word that came in, spoken or written: (micro-turn, word id, provenance id), oldest first."""
+        heard = [(int(i) // AUDIO_TOKENS + 1, int(self.heard[i]), HEARD) for i in np.flatnonzero(self.heard > 0)]
+        read = [(k, word, provenance) for k, words in self.words_in.items() for word, provenance in words]
+        return sorted(heard + read, key=lambda word: word[0])
 
 
 def act_after(time_s: float, delay_s: float) -> int:

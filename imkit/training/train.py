@@ -78,6 +78,7 @@ def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> 
     if plan.get("rehearsed"):
         suite = training_suite()
         rehearsal = Rehearsal(suite, TrainingCast(suite, recipe["cast"], recipe.get("left_out", ())), clips)
+    past: list[tuple[int, int, int]] = []
     while True:
         video = plan.get("video", VIDEO_SHARE)
         scenes = [
@@ -86,6 +87,12 @@ def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> 
             else composer.scene(rng, plan["scene_s"], plan["mix"], video)
             for _ in range(plan["batch"])
         ]
+        for scene in scenes:  # half of the scenes go on from what was said in another, some time before
+            if past and rng.random() < 0.5:
+                shift = past[-1][0] + 1 + int(rng.integers(0, 400))
+                scene.before = [(k - shift, word, provenance) for k, word, provenance in past]
+            past = scene.before[-config.pinned :] if rng.random() < 0.5 else []
+            past = [*past, *scene.written()]
         out.put(pack(scenes, config, mel, rng).arrays())
 
 
@@ -115,6 +122,22 @@ def pace(elapsed: float, total: float, step: int, warmup_steps: int, cool: bool)
     warm = min(1.0, (step + 1) / warmup_steps)
     cooled = min(1.0, 2 * (1 - elapsed / total)) if cool else 1.0
     return warm * max(0.05, cooled)
+
+
+def grown(saved: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Saved tensors in the shapes that are wanted now: a vocabulary that was added to has new rows at the end."""
+    out = {}
+    for name, blank in wanted.items():
+        value = saved[name]
+        if value.shape != blank.shape:
+            if value.shape[1:] != blank.shape[1:] or len(value) > len(blank):
+                raise ModelError(
+                    f"the checkpoint has {name} {tuple(value.shape)}, the recipe asks for {tuple(blank.shape)}; "
+                    "words may only be added to the end, for anything else start anew with --fresh"
+                )
+            value = torch.cat([value, blank[len(value) :]])
+        out[name] = value
+    return out
 
 
 class Run:
@@ -160,9 +183,13 @@ class Run:
         if not path.exists():
             return False
         state = torch.load(path, map_location=self.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.helpers.load_state_dict(state["helpers"])
+        for module, name in ((self.network, "network"), (self.helpers, "helpers")):
+            module.load_state_dict(grown(state[name], module.state_dict()))
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            parameters = [p for group in optimiser.param_groups for p in group["params"]]
+            for i, values in saved["state"].items():
+                blank = {key: torch.zeros_like(parameters[i]) for key, value in values.items() if value.ndim}
+                values |= grown({key: values[key] for key in blank}, blank)
             optimiser.load_state_dict(saved)
         self.stage, self.stage_s, self.step, self.trained_s, self.heard_s = state["clock"]
         return True
