@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     evaluate = command("eval", "Have a model play the scenes of a suite, and write a report with scores.")
-    evaluate.add_argument("--suite", default="dev", metavar="NAME", help="dev, or a TOML file (dev)")
+    evaluate.add_argument("--suite", default="dev", metavar="NAME", help="dev, orders, interpreting, or a TOML file (dev)")
     evaluate.add_argument(
         "--model", default="nano", help="a name, a folder, module:attribute, or a policy such as oracle (nano)"
     )
@@ -112,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
         "--baselines", action=argparse.BooleanOptionalAction, default=True, help="play the policies too (yes)"
     )
     evaluate.add_argument("--out", metavar="DIR", help="the folder to write; a run that was stopped goes on there")
+    evaluate.add_argument(
+        "--minutes", type=_seconds, metavar="N", help="instead, short scenes back to back in one stream of so long"
+    )
     evaluate.add_argument("--fresh", action="store_true", help="throw away what the folder holds of an earlier run")
     evaluate.add_argument(
         "--list-texts", action="store_true", help="print every sentence that the suite has spoken, as JSON lines"

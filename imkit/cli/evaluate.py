@@ -13,14 +13,16 @@ from .run import UsageError, load_model
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Plays the suite and prints a line a scene; or prints what the suite has spoken."""
-    from imkit.scenes import SCENES, load_suite
+    from imkit.scenes import ALL_SCENES, load_suite
     from imkit.scenes.hearing import sentences
+    from imkit.scenes.length import SHORT
     from imkit.scenes.run import evaluate as play
+    from imkit.scenes.run import evaluate_length
     from imkit.scenes.stage import Plan
     from imkit.scenes.texts import spoken_texts
 
     suite = load_suite(arguments.suite)
-    names = [name for name in SCENES if name in suite.scenes]
+    names = [name for name in ALL_SCENES if name in suite.scenes]
     if arguments.scenes is not None:
         wanted = [name.strip() for name in arguments.scenes.split(",") if name.strip()]
         unknown = [name for name in wanted if name not in names]
@@ -30,9 +32,13 @@ def evaluate(arguments: argparse.Namespace) -> int:
                 f"expected some of {', '.join(names)}"
             )
         names = [name for name in names if name in wanted]
+    elif suite.plays:
+        names = [name for name in names if name in suite.plays]
+    elif arguments.minutes:
+        names = [name for name in names if name in SHORT] or names
     if not names:
-        raise UsageError(f"suite {suite.name} has no [scene.NAME] table; expected some of {', '.join(SCENES)}")
-    kinds, trials = {name: SCENES[name] for name in names}, arguments.n or suite.trials
+        raise UsageError(f"suite {suite.name} has no [scene.NAME] table; expected some of {', '.join(ALL_SCENES)}")
+    kinds, trials = {name: ALL_SCENES[name] for name in names}, arguments.n or suite.trials
     if arguments.list_texts:
         said = dict.fromkeys(spoken_texts(suite, kinds, trials))
         for sentence in sentences(suite, kinds, (trials + 1) // 2):
@@ -46,6 +52,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
     plan = Plan(
         suite, arguments.model, kinds, trials, Path(arguments.out), arguments.audio, arguments.baselines, load_model
     )
+    if arguments.minutes:
+        _print_length(*evaluate_length(plan, 60 * arguments.minutes, fresh=arguments.fresh))
+        return 0
     try:
         report = play(plan, workers=arguments.workers, fresh=arguments.fresh)
     except KeyboardInterrupt:
@@ -53,6 +62,20 @@ def evaluate(arguments: argparse.Namespace) -> int:
         raise
     _print(report, plan.out)
     return 0
+
+
+def _print_length(found: dict[str, Any], pace: dict[str, Any]) -> None:
+    for block, ms in zip(found["blocks"], pace["tick_ms_p50"], strict=True):
+        told = f"minute {block['from_min']:g} to {block['to_min']:g}"
+        if block["score"] is None:
+            print(f"{told:<28}     -   n = {block['n']}")
+            continue
+        (low, high), score = block["ci"], block["score"]
+        print(f"{told:<28} {score:5.1f}   {low:5.1f} to {high:5.1f}   n = {block['n']}   a micro-turn {ms:.1f} ms")
+    per_min, (low, high) = found["slope"]["per_min"], found["slope"]["ci"]
+    print(
+        f"trials passed, by the minute {100 * per_min:+.2f} %, {100 * low:+.2f} to {100 * high:+.2f}, n = {found['n']}"
+    )
 
 
 def _print(report: dict[str, Any], out: Path) -> None:

@@ -23,12 +23,18 @@ class NanoConfig:
 
     vocabulary  tokens that are heard, read and said; the first is "nothing"
     calls       what the model may ask for, the first is "nothing"
+    slots       (call, argument, values) of what a call may say more exactly; rows of one argument are parts of it
+    heard_delay_s  how long after its end a word is written, at the earliest
+    tells       whether the model was taught to tell a result in the result's own words
     window      how many past tokens stay in reach, not counting pinned ones
     pinned      how many word tokens beyond the window stay in reach
     """
 
     vocabulary: tuple[str, ...]
     calls: tuple[str, ...]
+    slots: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    heard_delay_s: float = 0.05
+    tells: bool = False
     width: int = 224
     layers: int = 6
     heads: int = 7
@@ -58,6 +64,11 @@ class NanoConfig:
         return self.width // self.heads
 
     @property
+    def slot_sizes(self) -> list[int]:
+        """How many classes each slot has; the first of them is "nothing"."""
+        return [1 + len(values) for _, _, values in self.slots]
+
+    @property
     def mel_frames(self) -> int:
         """Mel frames in one micro-turn."""
         return 3200 // self.mel_hop
@@ -78,6 +89,7 @@ class NanoConfig:
             data = json.loads(path.read_text(encoding="utf-8"))
             data["vocabulary"] = tuple(data["vocabulary"])
             data["calls"] = tuple(data["calls"])
+            data["slots"] = tuple((call, name, tuple(values)) for call, name, values in data.get("slots", ()))
             return cls(**data)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{path}: not a nano configuration ({error})") from error

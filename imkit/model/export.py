@@ -51,7 +51,7 @@ def export_graph(config: NanoConfig, path: Path) -> None:
             example_inputs(config),
             buffer,  # type: ignore[arg-type] # a file object is taken too
             input_names=list(INPUTS),
-            output_names=list(OUTPUTS),
+            output_names=list(OUTPUTS if config.slots else OUTPUTS[:-1]),
             dynamic_axes={"present": {0: "tokens"}, "new_keys": {1: "tokens"}, "new_values": {1: "tokens"}},
             opset_version=OPSET,
             do_constant_folding=False,

@@ -5,8 +5,6 @@ The same module runs eagerly (to be probed) and, exported once, as a single ONNX
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
@@ -26,7 +24,7 @@ INPUTS = (
     "values",
     "cache_bias",
 )
-OUTPUTS = ("heard", "word", "floor", "call", "new_keys", "new_values")
+OUTPUTS = ("heard", "word", "floor", "call", "new_keys", "new_values", "slots")  # the last where there are slots
 ROW_FRAME, ROW_WORD, ROW_AUDIO = 0, 1, 1 + WORD_SLOTS
 ROW_ACT = ROW_AUDIO + AUDIO_TOKENS
 SLOT_OF_ROW = (
@@ -35,17 +33,6 @@ SLOT_OF_ROW = (
     *range(SLOT_AUDIO, SLOT_AUDIO + AUDIO_TOKENS),
     SLOT_ACT,
 )
-
-
-class TickOutputs(NamedTuple):
-    """Logits of one micro-turn and what goes into the ring."""
-
-    heard: Tensor
-    word: Tensor
-    floor: Tensor
-    call: Tensor
-    new_keys: Tensor
-    new_values: Tensor
 
 
 class TickGraph(nn.Module):
@@ -59,7 +46,7 @@ class TickGraph(nn.Module):
     present          int64 [n], ascending rows that are tokens; the audio rows and the act row always are
     keys, values     float32 [layer, c, head, head_width]; cache_bias float32 [c], 0 or -inf
     gives            heard [4, vocabulary], word [vocabulary], floor [3], call [calls], new keys and values
-                     [layer, n, head, head_width]
+                     [layer, n, head, head_width]; slots [sum of classes] where the model has them
     """
 
     slots: Tensor
@@ -82,8 +69,8 @@ class TickGraph(nn.Module):
         keys: Tensor,
         values: Tensor,
         cache_bias: Tensor,
-    ) -> TickOutputs:
-        """One micro-turn; see the class."""
+    ) -> tuple[Tensor, ...]:
+        """One micro-turn, in the order of ``OUTPUTS``; see the class."""
         net = self.network
         clock = net.clock_features(tick)  # [1, octaves * 2]
         picture = net.patches(frame)
@@ -95,10 +82,10 @@ class TickGraph(nn.Module):
         later = present.unsqueeze(0) > present.unsqueeze(1)
         fresh = torch.zeros(later.shape, dtype=x.dtype).masked_fill(later, float("-inf"))
         bias = torch.cat([cache_bias.unsqueeze(0).expand(fresh.shape[0], -1), fresh], 1)[None, None]
-        out, new_keys, new_values = net.decode(x, positions, bias, (keys.unsqueeze(1), values.unsqueeze(1)))
-        tail = out[0, -(AUDIO_TOKENS + 1) :]
+        residual, new_keys, new_values = net.decode(x, positions, bias, (keys.unsqueeze(1), values.unsqueeze(1)))
+        tail = residual[0, -(AUDIO_TOKENS + 1) :]
         spoken, acted = tail[:AUDIO_TOKENS], tail[AUDIO_TOKENS]
-        return TickOutputs(
+        out = (
             net.heard_head(spoken),
             net.word_head(acted),
             net.floor_head(acted),
@@ -106,3 +93,4 @@ class TickGraph(nn.Module):
             new_keys[:, 0],
             new_values[:, 0],
         )
+        return out if net.slot_head is None else (*out, net.slot_head(acted))

@@ -30,12 +30,13 @@ from imkit.stream import (
 
 from .config import AUDIO_TOKENS, FLOORS, PROVENANCES, WORD_SLOTS, NanoConfig
 from .graph import ROW_ACT, ROW_AUDIO, ROW_FRAME, ROW_WORD
-from .reading import FAIL, RESULT, UNKNOWN, read_text, small_square
+from .reading import FAIL, RESULT, UNKNOWN, as_number, read_text, small_square, spoken_form
 from .ring import Ring
 from .runtime import Runtime, open_runtime
 from .voice import Clips, Mouth
 
-HEARD_LAG_S = 0.075  # a word is written 50 to 100 ms after its end
+DELEGATED = ("plot", "describe", "list", "search")  # what the background can do where no such tool is given
+TOOLS = {"list": "list_variables"}  # calls whose tool has another name
 REPEAT_TOKENS = 4  # the same word again within 200 ms is the same word, read twice
 UNREAD_LIMIT = 64
 REQUEST_WORDS = 24
@@ -57,6 +58,7 @@ class NanoState:
     unread: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=UNREAD_LIMIT))
     mouth: Mouth = field(default_factory=Mouth)
     request: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=REQUEST_WORDS))
+    tools: frozenset[str] = frozenset()
     last_end_s: float = 0.0
     last_heard: tuple[int, int] = (0, -REPEAT_TOKENS)
 
@@ -81,14 +83,14 @@ class Nano:
         return f"<Nano {self.spec.name}: {words} words, {self.runtime.name}, voice {self.clips.voice}>"
 
     def open(self, config: OpenConfig) -> NanoState:
-        """A fresh stream. Nano decides greedily and has no tools of its own, so ``config`` changes nothing."""
-        del config
+        """A fresh stream. Nano decides greedily: no seed matters. Of ``config.tools`` it calls those it knows."""
         history = self.config.audio_history
         return NanoState(
             Ring.empty(self.config),
             np.zeros(history, np.float32),
             np.zeros(history, np.float32),
             np.zeros(INPUT_SAMPLES, np.float32),
+            tools=frozenset(config.tools),
         )
 
     def step(self, state: NanoState, percept: Percept) -> tuple[Act, NanoState]:
@@ -140,12 +142,16 @@ class Nano:
         return words
 
     def _told(self, event: Event) -> list[tuple[int, int]]:
-        topic = self.ids.get(str(event.payload.get("topic", "")))
-        if event.kind != "result" or topic is None:
+        if event.kind != "result":
             return []
         mark = self.ids[RESULT if event.payload.get("ok", True) else FAIL]
+        words = spoken_form(event.text) if self.config.tells else []
+        if not 0 < len(words) < WORD_SLOTS or any(word not in self.ids for word in words):
+            words = [str(event.payload.get("topic", ""))]
+        if words[0] not in self.ids:
+            return []
         provenance = PROVENANCES.index("background")
-        return [(mark, provenance), (topic, provenance)]
+        return [(mark, provenance), *((self.ids[word], provenance) for word in words)]
 
     def _act(self, state: NanoState, percept: Percept, out: dict[str, npt.NDArray[np.float32]]) -> Act:
         """Logits to an act: every choice is the likeliest one."""
@@ -157,7 +163,8 @@ class Nano:
         for slot, word_id in enumerate(heard_ids):
             if word_id:
                 end_s = max(
-                    index / TICKS_PER_S + (slot + 1) * TICK_S / AUDIO_TOKENS - HEARD_LAG_S, state.last_end_s + 0.05
+                    index / TICKS_PER_S + (slot + 0.5) * TICK_S / AUDIO_TOKENS - self.config.heard_delay_s,
+                    state.last_end_s + 0.05,
                 )
                 start_s = max(state.last_end_s, end_s - 0.4)
                 text = "…" if vocabulary[word_id] == UNKNOWN else vocabulary[word_id]
@@ -170,7 +177,7 @@ class Nano:
             word_id = 0
         if word_id:
             floor_id = floor_id or FLOORS.index("speak")
-        calls = self._calls(state, index, call_id)
+        calls = self._calls(state, index, call_id, out.get("slots"))
         words: tuple[Word, ...] = ()
         if word_id:
             state.mouth.say(self.clips, said)
@@ -199,12 +206,31 @@ class Nano:
             kept.append(0 if again else word)
         return kept
 
-    def _calls(self, state: NanoState, index: int, call_id: int) -> tuple[Call, ...]:
+    def _calls(
+        self, state: NanoState, index: int, call_id: int, slots: npt.NDArray[np.float32] | None
+    ) -> tuple[Call, ...]:
+        """The call of this micro-turn: of a tool that the stream was opened with, else handed to the background."""
         if not call_id:
             return ()
-        recent = [word for tick, word in state.request if (index - tick) * TICK_S <= REQUEST_AGE_S]
         name = self.config.calls[call_id]
+        if (tool := TOOLS.get(name, name)) in state.tools:
+            arguments = {} if slots is None else self._arguments(name, slots)
+            return (Call("tool", f"{tool}-{index}", tool, arguments, index),)
+        if name not in DELEGATED:
+            return ()
+        recent = [word for tick, word in state.request if (index - tick) * TICK_S <= REQUEST_AGE_S]
         return (Call("delegate", f"{name}-{index}", name, {"request": " ".join(recent)}, index),)
+
+    def _arguments(self, name: str, logits: npt.NDArray[np.float32]) -> dict[str, str | int]:
+        """What the slots of a call say: the likeliest value of each; parts of one argument joined, numbers as int."""
+        parts: dict[str, list[str]] = {}
+        edges = np.cumsum([0, *self.config.slot_sizes])
+        for (call, argument, values), start, end in zip(self.config.slots, edges, edges[1:], strict=False):
+            chosen = int(logits[start:end].argmax())
+            if call == name and chosen:
+                parts.setdefault(argument, []).append(values[chosen - 1])
+        joined = {argument: " ".join(said) for argument, said in parts.items()}
+        return {argument: as_number(text) for argument, text in joined.items()}
 
 
 def _softmax(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -159,6 +159,7 @@ class Network(nn.Module):
         self.word_head = nn.Linear(width, words)
         self.floor_head = nn.Linear(width, len(FLOORS))
         self.call_head = nn.Linear(width, len(config.calls))
+        self.slot_head = nn.Linear(width, sum(config.slot_sizes)) if config.slots else None
         self.register_buffer("rotary_steps", rotary_steps(config.head_width), persistent=False)
         for module in self.modules():
             if isinstance(module, nn.Embedding):

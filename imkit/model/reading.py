@@ -28,6 +28,18 @@ def _number(digits: str) -> str:
     return UNKNOWN
 
 
+def as_number(text: str) -> str | int:
+    """The number from 0 to 99 that some words say, or the words: ``"twenty one"`` gives ``21``."""
+    tens, _, unit = text.rpartition(" ")
+    if not tens and unit in _UNITS:
+        return _UNITS.index(unit)
+    if not tens and unit in _TENS:
+        return 20 + 10 * _TENS.index(unit)
+    if tens in _TENS and unit in _UNITS[1:10]:
+        return 20 + 10 * _TENS.index(tens) + _UNITS.index(unit)
+    return text
+
+
 def spoken_form(text: str) -> list[str]:
     """A typed sentence as words one would say: ``"What's 3 + 4?"`` gives ``what is three plus four``, split."""
     text = text.lower()

@@ -51,7 +51,7 @@ class EagerRuntime:
         torch = self._torch
         with torch.inference_mode():
             out = self.graph(*(torch.from_numpy(inputs[name]) for name in INPUTS))
-        return {name: value.numpy() for name, value in zip(OUTPUTS, out, strict=True)}
+        return {name: value.numpy() for name, value in zip(OUTPUTS, out, strict=False)}
 
 
 class OnnxRuntime:
@@ -79,11 +79,12 @@ class OnnxRuntime:
         except Exception as error:
             raise ModelError(f"{path}: ONNX Runtime cannot load it with these weights ({error})") from error
         self._wanted = {node.name for node in self._session.get_inputs()}
+        self._given = [node.name for node in self._session.get_outputs()]
 
     def run(self, **inputs: npt.NDArray[Any]) -> Arrays:
         """One micro-turn."""
-        out = self._session.run(list(OUTPUTS), {k: v for k, v in inputs.items() if k in self._wanted})
-        return dict(zip(OUTPUTS, out, strict=True))
+        out = self._session.run(self._given, {k: v for k, v in inputs.items() if k in self._wanted})
+        return dict(zip(self._given, out, strict=True))
 
 
 def _float32_weights(path: Path) -> dict[str, npt.NDArray[np.float32]]:

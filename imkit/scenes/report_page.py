@@ -52,7 +52,7 @@ def write_page(path: Path, report: Report, runtime: Report, trials: Mapping[str,
         scores=_scores(report),
         legend=_legend(report),
         figures=_figures(report),
-        measures=_measures(report),
+        measures=_length(report, runtime) + _measures(report),
         hearing=_hearing(report["hearing"]),
         baselines=_baselines(report),
         runtime=_runtime(runtime),
@@ -161,6 +161,31 @@ def _measures(report: Report) -> str:
         ]
         cards += [f"<div><h3>{_spaced(scene)}</h3>{_table(('', 'mean', 'n'), rows)}</div>"] if rows else []
     return _section("Measures", f"<div class='cards'>{''.join(cards)}</div>") if cards else ""
+
+
+def _length(report: Report, runtime: Report) -> str:
+    """One long stream, block by block; nothing where none was played."""
+    if "length" not in report:
+        return ""
+    found, pace = report["length"], runtime["length"]["tick_ms_p50"]
+    rows = [
+        (
+            f"minute {block['from_min']:g} to {block['to_min']:g}",
+            "" if block["score"] is None else f"{block['score']:.1f} <small>{_interval(block['ci'])}</small>",
+            "" if block["passed"] is None else f"{100 * block['passed']:.0f} % <small>n = {block['n']}</small>",
+            "" if ms is None else f"{ms:.1f}",
+        )
+        for block, ms in zip(found["blocks"], pace, strict=True)
+    ]
+    (low, high), per_min = (100 * x for x in found["slope"]["ci"]), 100 * found["slope"]["per_min"]
+    played = ", ".join(map(_spaced, found["scenes"]))
+    told = f"{played}, back to back. Trials passed: {per_min:+.2f} % a minute ({low:+.2f} to {high:+.2f})."
+    table = _table(("", "score", "trials passed", "a micro-turn takes, ms, p50"), rows)
+    return _section(f"One stream of {found['minutes']:g} minutes", f"<p>{told}</p>{table}")
+
+
+def _interval(of: Sequence[float]) -> str:
+    return f"{of[0]:.0f} to {of[1]:.0f}"
 
 
 def _hearing(hearing: Report) -> str:

@@ -9,6 +9,7 @@ What the folder holds::
     ticks.jsonl                 milliseconds that the model took for each micro-turn, a line a trial
     report.json                 scores: the same bytes for the same suite, seed and model
     runtime.json, report.html   what the machine took for it; everything to look at and to listen to
+    length.json                 one long stream (see ``length``): what came of it, and a row a trial
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ from pathlib import Path
 from typing import Any, Self, TextIO
 
 from .hearing import Sentence, sentences
+from .length import length_of, pace_of, play_length
+from .people import people_of
 from .report import report_of, runtime_of
 from .report_page import write_page
 from .stage import POLICIES, EvalError, Job, Plan, Stage
 from .trial_files import json_text, write_json
 
 LOGS = ("baselines.jsonl", "hearing.jsonl", "ticks.jsonl")
-OURS = ("eval.json", "report.json", "runtime.json", "report.html", *LOGS)
+OURS = ("eval.json", "report.json", "runtime.json", "report.html", "length.json", *LOGS)
 
 
 def evaluate(plan: Plan, *, workers: int = 1, fresh: bool = False, told: TextIO = sys.stderr) -> dict[str, Any]:
@@ -45,6 +48,8 @@ def evaluate(plan: Plan, *, workers: int = 1, fresh: bool = False, told: TextIO 
     """
     for scene in plan.kinds:
         plan.suite.settings(scene)
+    if "order_recording" in plan.kinds:  # an error now rather than after the scenes before it
+        people_of(plan.suite.settings("order_recording"))
     head = plan.head()
     _prepare(plan.out, head, fresh)
     baselines, heard, ticks = (Log(plan.out / name) for name in LOGS)
@@ -77,6 +82,55 @@ def evaluate(plan: Plan, *, workers: int = 1, fresh: bool = False, told: TextIO 
     return _write(plan, head, texts, baselines, heard, ticks, workers)
 
 
+def evaluate_length(
+    plan: Plan, seconds: float, *, fresh: bool = False, told: TextIO = sys.stderr
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Plays the plan's scenes in one stream of so many seconds; gives what came of it, and the pace of the machine.
+
+    Both are kept in length.json and told in the report of the same folder, whichever was made first. A stream has one
+    state, so one that was stopped is not taken up again. Raises as ``evaluate`` does.
+    """
+    head = plan.head()
+    _prepare(plan.out, head, fresh)
+    progress = Progress(max(1, int(seconds / 60)), 0, told)
+
+    def tell(at_s: float) -> None:
+        while progress.done < min(progress.total, int(at_s / 60)):
+            progress.step("minutes of one stream")
+
+    rows = play_length(plan, seconds, tell)
+    progress.end()
+    found = length_of(rows, plan.kinds, seconds, plan.suite.seed)
+    pace = {"tick_ms_p50": pace_of(rows, seconds)}
+    write_json(plan.out / "eval.json", head)
+    write_json(plan.out / "length.json", {**head, "length": found, "runtime": pace, "trials": rows}, indent=None)
+    report, runtime = (_read(plan.out / name) for name in ("report.json", "runtime.json"))
+    report = report or {**head, "seed": plan.suite.seed}
+    _add_length(plan.out, head, report, runtime)
+    write_json(plan.out / "report.json", report)
+    if "scenes" in report:
+        write_json(plan.out / "runtime.json", runtime)
+        trials = {
+            scene: [_read(plan.trial_path(scene, number)) for number in range(report["n"])]
+            for scene in report["scenes"]
+        }
+        write_page(plan.out / "report.html", report, runtime, trials)
+    return found, pace
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where there is none."""
+    value = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return value if isinstance(value, dict) else {}
+
+
+def _add_length(out: Path, head: dict[str, str], report: dict[str, Any], runtime: dict[str, Any]) -> None:
+    """What one long stream came to, where the folder has one."""
+    if _same(out / "length.json", head):
+        kept = _read(out / "length.json")
+        report["length"], runtime["length"] = kept["length"], kept["runtime"]
+
+
 def _write(
     plan: Plan, head: dict[str, str], texts: Sequence[Sentence], baselines: Log, heard: Log, ticks: Log, workers: int
 ) -> dict[str, Any]:
@@ -89,6 +143,7 @@ def _write(
     rows = [row for row in baselines.rows if (row["scene"], row["number"]) in wanted] if plan.baselines else []
     report = report_of(plan, head, trials, rows, [row for row in heard.rows if _key(row) in asked])
     runtime = runtime_of(plan, head, [row for row in ticks.rows if (row["scene"], row["number"]) in wanted], workers)
+    _add_length(plan.out, head, report, runtime)
     write_json(plan.out / "report.json", report)
     write_json(plan.out / "runtime.json", runtime)
     write_page(plan.out / "report.html", report, runtime, trials)

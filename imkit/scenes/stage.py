@@ -16,6 +16,7 @@ from imkit.stream import ImkitError, InteractionModel, ModelError
 from . import hearing
 from .cast import Cast
 from .kinds import SceneKind
+from .people import people_of
 from .policies import HALF_ORACLES, RATE, TIMERS, TRIVIAL, Make, Oracle
 from .suite import Suite, SuiteError
 from .trial import make_world, play_trial
@@ -25,7 +26,7 @@ from .world import World
 POLICIES: Mapping[str, Make] = {Oracle.name: Oracle, **TRIVIAL, **HALF_ORACLES, **TIMERS}
 """Every policy by name: each may sit in the model's chair, and each is played beside it."""
 
-NOT_PLAYED = {"stage", "run", "report", "report_page", "trial_files"}
+NOT_PLAYED = {"stage", "run", "report", "report_page", "trial_files", "length", "table", "duet"}
 """Modules of this folder that decide nothing in a trial."""
 
 Job = tuple[str, str, int] | hearing.Sentence
@@ -73,12 +74,21 @@ class Plan:
 def fingerprint_of(suite: Suite) -> str:
     """Twelve hexadecimal digits of what decides a trial: the suite's values and the code of the scenes."""
     values = asdict(suite)
-    del values["trials"], values["home"]
+    del values["trials"], values["home"], values["plays"]
     digest = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode())
+    digest.update(_recordings(suite).encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         if path.stem not in NOT_PLAYED:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _recordings(suite: Suite) -> str:
+    """What names the recorded orders that the suite plays; "" where it plays none, or they are not here."""
+    try:
+        return people_of(suite.settings("order_recording")).digest if "order_recording" in suite.scenes else ""
+    except SuiteError:
+        return ""
 
 
 def weights_of(model: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from imkit.stream import ImkitError
 
 ENGINES = ("espeak", "flite", "festival", "command", "files")
-BUNDLED = ("dev",)
+BUNDLED = ("dev", "orders", "interpreting")
 
 
 class SuiteError(ImkitError):
@@ -56,6 +56,8 @@ class Suite:
     scenes: Mapping[str, Mapping[str, Any]]
     home: Path = Path()
     """Where the folders of recordings lie that it names: beside its file."""
+    plays: tuple[str, ...] = ()
+    """The scenes that are played unless others are asked for; empty for all that have a table."""
 
     def settings(self, scene: str) -> Settings:
         """The table of one scene."""
@@ -154,21 +156,28 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
+def _whole(path: Path) -> dict[str, Any]:
+    """A file's tables over those of its base."""
+    table = _read(path)
+    base = table.pop("base", None)
+    if base is None:
+        return table
+    if base not in BUNDLED:
+        raise SuiteError(f"{path}: base = {base!r}, expected one of {', '.join(BUNDLED)}")
+    return _merged(_whole(Path(str(files("imkit.scenes") / f"{base}.toml"))), table)
+
+
 def load_suite(name_or_path: str | Path) -> Suite:
-    """A suite that comes with imkit ("dev"), or a TOML file.
+    """A suite that comes with imkit ("dev", "orders", "interpreting"), or a TOML file.
 
     A file may say ``base = "dev"`` and give only what differs: tables are merged, lists (voices, phrases) replaced.
+    ``scenes = ["pause_handling"]`` at its top says which scenes are played where nobody asks for others.
     Raises SuiteError that names the file and what is wrong with it.
     """
     path = Path(name_or_path)
     if str(name_or_path) in BUNDLED:
         path = Path(str(files("imkit.scenes") / f"{name_or_path}.toml"))
-    table = _read(path)
-    base = table.pop("base", None)
-    if base is not None:
-        if base not in BUNDLED:
-            raise SuiteError(f"{path}: base = {base!r}, expected one of {', '.join(BUNDLED)}")
-        table = _merged(_read(Path(str(files("imkit.scenes") / f"{base}.toml"))), table)
+    table = _whole(path)
     where = f"suite {path.stem}"
     voices = table.get("voice")
     if not voices or not isinstance(voices, list):
@@ -180,6 +189,11 @@ def load_suite(name_or_path: str | Path) -> Suite:
     for name, lines in table.get("phrases", {}).items():
         if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
             raise SuiteError(f"{where}, [phrases]: {name} = {lines!r}, expected a list of sentences")
+    plays = table.get("scenes", [])
+    if not isinstance(plays, list) or not all(
+        isinstance(name, str) and name in table.get("scene", {}) for name in plays
+    ):
+        raise SuiteError(f"{where}: scenes = {plays!r}, expected a list of names that each have a table [scene.NAME]")
     return Suite(
         path.stem,
         table["seed"],
@@ -189,4 +203,5 @@ def load_suite(name_or_path: str | Path) -> Suite:
         {name: tuple(lines) for name, lines in table.get("phrases", {}).items()},
         table.get("scene", {}),
         path.parent,
+        tuple(plays),
     )

@@ -60,7 +60,8 @@ class Trial(OrderedSource):
 def make_world(suite: Suite, cast: Cast, scene: str, number: int, output_rate: int) -> World:
     """The world of one trial; its randomness comes from the suite's seed, the scene's name and the number alone."""
     seed = [suite.seed, zlib.crc32(scene.encode()), number]
-    return World(suite, suite.settings(scene), cast, np.random.default_rng(seed), number, output_rate)
+    tools = tuple(suite.scenes[scene].get("tools", ())) if scene in suite.scenes else ()
+    return World(suite, suite.settings(scene), cast, np.random.default_rng(seed), number, output_rate, tools=tools)
 
 
 def play_trial(
@@ -72,7 +73,7 @@ def play_trial(
     """
     trial = Trial(play, world)
     timeline = Timeline(model.spec.output_rate, keep_frames_s=LONGEST_S + 1)
-    loop = Loop(model, OpenConfig(seed=world.number), clock=clock)
+    loop = Loop(model, OpenConfig(seed=world.number, tools=world.tools), clock=clock)
     drive = Drive(loop, trial, VirtualPacer(), timeline, sink=trial, tail_s=0.0)
     while not drive.ended:
         drive.step()

@@ -72,7 +72,7 @@ class Expected:
 class World:
     """See the module. ``number`` is the trial's number in its scene; ``settings`` the scene's table in the suite.
 
-    Nothing is painted where it is not ``looked_at``, as by policies.
+    ``tools`` are what the model may call by name. Nothing is painted where it is not ``looked_at``, as by policies.
     """
 
     suite: Suite
@@ -83,6 +83,7 @@ class World:
     output_rate: int = 16_000
     index: int = 0
     looked_at: bool = True
+    tools: tuple[str, ...] = ()
     expected: list[Expected] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -85,7 +85,9 @@ class Session:
         if not isinstance(self.background, BackgroundModel):
             raise SessionError(f"background is {type(background).__name__}, expected an object with answer(task, desk)")
         view = Namespace.of_notebook() if namespace is None else Namespace(namespace)
-        self.tools = Toolbox([*notebook_tools(view), *tools])
+        given = list(tools)
+        self.tools = Toolbox([*notebook_tools(view), *given])
+        self._own_tools = Toolbox(given).names
         self.source: Source | None = None if source is None else as_source(source)
         self.sink = sink
         self.seed = seed
@@ -323,7 +325,7 @@ class Session:
     # --- inside
 
     def _config(self) -> OpenConfig:
-        return OpenConfig(seed=self.seed, tools=self.tools.names)
+        return OpenConfig(seed=self.seed, tools=self._own_tools)
 
     def _mailbox(self) -> Any:
         """Where typed text goes: a source that keeps its own clock must know of it, everything else has the inbox."""

@@ -13,7 +13,10 @@ StateT = TypeVar("StateT")
 
 @dataclass(frozen=True, slots=True)
 class OpenConfig:
-    """What a model is told when a stream opens. Weights are never touched by it."""
+    """What a model is told when a stream opens. Weights are never touched by it.
+
+    ``tools`` are the names of those that the model may call by itself; for others it asks the background.
+    """
 
     seed: int = 0
     tools: tuple[str, ...] = ()

@@ -36,12 +36,14 @@ class Batch:
 
     levels, own_levels  uint8 [b, t * mel_frames, bins]
     said, floor_in, call_in  int [b, t], what was done one micro-turn before
-    words, provenance, word_tick  int [b, w]
+    words, provenance, word_tick  int [b, w]; micro-turns below 0 are what was said before the scene
     frames              uint8 [f, px, px, 3], frame_row int [f] = scene, seen int [f] = what is in it (see pictures)
     source              int [b, n]: index into the table audio (4t) | act (t) | words (w) | frames (f of the scene)
     position, tick_start, is_word  [b, n]
-    heard, phase        int [b, 4t]; word, floor, call, countdown int [b, t]: targets
+    heard, phase        int [b, 4t], -100 where nobody wrote down what is said
+    word, floor, call, countdown int [b, t]: targets
     wanted, in_view     int [b, t]: what is watched for, what is seen (-100 without a camera)
+    slots               int [b, t, slots]: the class of every slot where a call is made, -100 where there is nothing
     match               int [b, t]: 1 what is wanted appears, 0 something else does, -100 nothing appears or is wanted
     tick0               int [b], age of the stream at its first micro-turn
     """
@@ -71,6 +73,7 @@ class Batch:
     wanted: Tensor
     in_view: Tensor
     match: Tensor
+    slots: Tensor
     tick0: Tensor
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -90,8 +93,11 @@ class Batch:
 def feed_back(
     rng: np.random.Generator, heard: npt.NDArray[np.int64], words: int, error_rate: float
 ) -> npt.NDArray[np.int64]:
-    """What a fallible listener would have written: words dropped, swapped, or made up now and then."""
-    out = heard.copy()
+    """What a fallible listener would have written: words dropped, swapped, or made up now and then.
+
+    Where nobody knows what was said (-100), nothing is written.
+    """
+    out = np.maximum(heard, 0)
     if error_rate:
         spoken = heard > 0
         draw = rng.random(len(heard))
@@ -123,6 +129,10 @@ def pack(
     for scene in scenes:
         written = feed_back(rng, scene.heard, vocabulary, 0.05 if augment else 0.0)
         words: list[tuple[int, int, int, int]] = []  # tick, slot, id, provenance
+        for k, word, prov in scene.before[-config.pinned :] if config.pinned else []:
+            slot = words[-1][1] + 1 if words and words[-1][0] == k else 0
+            if slot < WORD_SLOTS:
+                words.append((k, slot, word, prov))
         waiting: list[tuple[int, int]] = []
         for k in range(ticks):
             before = written[max(0, k - 1) * AUDIO_TOKENS : k * AUDIO_TOKENS]
@@ -179,12 +189,20 @@ def pack(
             frames.append(scene.frames[k])
             frame_row.append(b)
             frame_slot.append(i)
-            seen.append(seen_class(scene.shown.get(k)))
+            seen.append(-100 if scene.shown is None else seen_class(scene.shown.get(k)))
     px = config.frame_px
     in_view = np.array(
-        [[seen_class(s.shown.get(k)) if s.frames else -100 for k in range(ticks)] for s in scenes], np.int64
+        [
+            [-100 if s.shown is None or not s.frames else seen_class(s.shown.get(k)) for k in range(ticks)]
+            for s in scenes
+        ],
+        np.int64,
     )
     wanted = np.stack([s.wanted for s in scenes])
+    slots = np.full((count, ticks, len(config.slots)), -100, np.int64)
+    for b, scene in enumerate(scenes):
+        for k, classes in scene.slots.items():
+            slots[b, k] = classes
     pictures = np.stack(frames) if frames else np.zeros((0, px, px, 3), np.uint8)
 
     def ints(values: object) -> Tensor:
@@ -217,6 +235,7 @@ def pack(
         ints(wanted),
         ints(in_view),
         ints(matches(wanted, in_view)),
+        ints(slots),
         ints(tick0),
     )
 
@@ -260,7 +279,7 @@ def embed(network: torch.nn.Module, batch: Batch) -> Tensor:
     clock = network.clock_features(batch.tick0[:, None] + torch.arange(ticks, device=device))
     audio = network.embed_audio(batch.levels.int(), batch.own_levels.int())
     act = network.embed_act(batch.said, batch.floor_in, batch.call_in, clock)
-    word_clock = clock.gather(1, batch.word_tick[..., None].expand(-1, -1, clock.shape[-1]))
+    word_clock = network.clock_features(batch.tick0[:, None] + batch.word_tick)
     words = network.embed_words(batch.words, batch.provenance, word_clock)
     parts = [audio, act, words]
     if len(batch.frames):

@@ -241,11 +241,11 @@ class Composer:
         free = script.say([NUMBERS[n] for n in range(1, number + 1)], tick, pace=3)
         if rng.random() < 0.5 and free - tick > 8:
             at_s = (tick + 1) / 5 + float(rng.uniform(0.6, (min(free, script.ticks) - tick) / 5 - 0.6))
-            script.hush(act_after(at_s, YIELD_DELAY_S))
             if rng.random() < 0.6:
-                return script.speak(self.utterance(rng, "stop"), at_s) + 0.5
-            if rng.random() < 0.5:
-                return script.speak(self.utterance(rng, "babble"), at_s) + 0.5
+                said = self.utterance(rng, "stop")
+                script.hush(act_after(at_s + said.words[0][1], YIELD_DELAY_S))
+                return script.speak(said, at_s) + 0.5
+            script.hush(act_after(at_s, YIELD_DELAY_S + 0.05))
             said = self.utterance(rng, "sum" if rng.random() < 0.7 else "set")
             end_s = script.speak(said, at_s)
             return self._respond(script, self.language.meaning[said.text], end_s)
@@ -289,6 +289,8 @@ class Composer:
     def _play_delegate(self, script: Script, asked: Request, tick: int) -> float:
         rng = script.rng
         script.call[tick] = 1 + CALLS.index(asked.call)
+        if asked.slots:
+            script.slots[tick] = list(asked.slots)
         free = script.say(asked.reply, tick)
         quick = rng.random() < 0.4  # done before the acknowledgement is said to its end
         arrival = tick + int(rng.integers(1, 5)) if quick else free + int(rng.integers(2, 20))
@@ -385,5 +387,6 @@ class Composer:
             script.countdown[:n],
             script.wanted[:n],
             script.shown if video else {},
+            script.slots,
             script.notes,
         )

@@ -5,11 +5,13 @@ This is teaching material. Nothing here runs in a session: there the network alo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import numpy as np
+
+from imkit.scenes.interpreting import SPANISH as SPANISH
 
 UNITS: Final = "zero one two three four five six seven eight nine".split()
 TEENS: Final = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
@@ -27,26 +29,39 @@ CARRIERS: Final = (
     "against and it i yes no wait so right here from"
 ).split()
 REPLY_ONLY: Final = "am nano fine welcome on sorry failed found nothing".split()
+SCENE_WORDS: Final = (  # what the scenes' users say beside that, and order_drink's values
+    "about after again all almond along americano anna at bag bags ball bedroom beep ben bird birds bit black boat "
+    "book books box bread brother brown bush came cappuccino car cat city close coffee cold come computer could cream "
+    "cup dark deep did dog door double drip early egg espresso every father fish flower folk friend garden get go got "
+    "had has he her hmm home horse house huh iced island jazz jumps just kitchen know large last late latte left light "
+    "listen little long lot lots man many mary mean medium milk minutes mocha moon mother moves music near new night "
+    "nod off office old open order ounce out over pass people picture place plants play pop put question river road "
+    "roast rock room rose sad said salt saw school sea second she ship shot side since single sister skim small snow "
+    "some soy street sugar sun sure sweetener swings take talk tea then they tired told tom took town trains tree "
+    "triple turn uh um until us used very walk want wants warm was water we weather went while whole wind window with "
+    "wrong yeah years yesterday animal like"
+).split()
+SCENE_REPLIES: Final = (  # what nano says in scenes beside its other replies
+    "tea go yes seconds wrong beep start stop right yeah uh huh timer set jazz rock folk pop light off small medium "
+    "large latte mocha espresso iced coffee americano cappuccino drip house eight ounce twelve sixteen summary "
+    "list animal"
+).split()
 # Words that people say around the closed vocabulary. Nano writes <unk> for them and does nothing.
 STRANGERS: Final = (
-    "about after again all also always animal answer apple ask away back bad bag ball bank because bed before "
-    "below best better between big bird black boat body book box boy bread break bring brother brown build but "
-    "buy by call came car carry cat change child city clean clear close cold come cook could country cup cut "
-    "dark dear deep did dinner does dog door down dream drink drive dry each early earth east eat egg empty "
-    "end ever every eye face fact family far farm fast father feel feet fish floor flower fly follow food foot "
-    "friend front full game garden get girl glass go gold great ground group grow had hair half hand hard has "
-    "he head heart heavy her high him his hold home hope horse hot hour house hundred idea inside island job "
-    "jump just keep kind king knew know lake land language large last late laugh learn leave left leg letter "
-    "life light like line little live long lost love low machine man many map may measure milk minute money "
-    "moon more most mother mountain move music must near need new night north note ocean off often old only "
-    "open or order other our out over page paper part pay people person picture piece place plain plan plant "
-    "play point poor power problem pull push put question quick rain reach read ready real rest river road "
-    "rock room round rule run sad said salt same sat school sea second send sentence ship short should side "
-    "simple sing sister sit sky sleep slow small snow some song soon sound south spring stand star state step "
-    "still stone story street strong such sugar summer sun take talk tea them they thing think thought tired "
-    "today together told took top town travel tree true try turn under until us use very voice walk wall want "
-    "warm was water way we week well went were west where which while white why wide wild will wind window "
-    "winter with woman wonder wood word work world would write wrong year young "
+    "also always answer apple ask away back bad bank because bed before below best better between big body boy "
+    "break bring build but buy by call carry change child clean clear cook country cut dear dinner does down "
+    "dream drink drive dry each earth east eat empty end ever eye face fact family far farm fast feel feet floor "
+    "fly follow food foot front full game girl glass gold great ground group grow hair half hand hard head heart "
+    "heavy high him his hold hope hot hour hundred idea inside job jump keep kind king knew lake land language "
+    "laugh learn leave leg letter life line live lost love low machine map may measure minute money more most "
+    "mountain move must need north note ocean often only or other our page paper part pay person piece plain plan "
+    "plant point poor power problem pull push quick rain reach read ready real rest round rule run same sat send "
+    "sentence short should simple sing sit sky sleep slow song soon sound south spring stand star state step "
+    "still stone story strong such summer them thing think thought today together top travel true try under use "
+    "voice wall way week well were west where which white why wide wild will winter woman wonder wood word work "
+    "world would write year young bottle planet castle village market number finger captain doctor orange purple "
+    "pencil monkey guitar rabbit butter jacket pocket silver engine signal thunder ladder hammer forest candle "
+    "carpet button basket bridge "
 ).split()
 
 NONE, UNKNOWN, SEND, RESULT, FAIL = "<none>", "<unk>", "<send>", "<result>", "<fail>"
@@ -55,13 +70,66 @@ SPECIALS: Final = [NONE, UNKNOWN, SEND, RESULT, FAIL]
 
 def vocabulary() -> list[str]:
     """Every token of nano's closed vocabulary, the specials first; heard and said words share it."""
-    words = NUMBERS + OPERATORS + COLOURS + SHAPES + COLUMNS + CARRIERS + REPLY_ONLY
-    return SPECIALS + list(dict.fromkeys(words))
+    words = NUMBERS + OPERATORS + COLOURS + SHAPES + COLUMNS + CARRIERS + REPLY_ONLY + SCENE_WORDS
+    return SPECIALS + list(dict.fromkeys([*words, "translate", "spanish", *SPANISH.values()]))
 
 
 def spoken_words() -> list[str]:
-    """The words that nano can hear: the vocabulary without specials."""
-    return vocabulary()[len(SPECIALS) :]
+    """The words that nano can hear: the vocabulary without specials and without Spanish, which it only says."""
+    spanish = set(SPANISH.values())
+    return [word for word in vocabulary()[len(SPECIALS) :] if word not in spanish]
+
+
+AMOUNTS: Final = ("some", "a bit of", "a little bit of", "a lot of", "lots of")
+TOPICS: Final = ("weather", "trains", "birds", "music")
+CALLS: Final = ["plot", "describe", "list", "search", "set_timer", "play", "light", "order_drink"]
+SLOTS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (  # call, argument, values; parts of one argument in a row
+    ("plot", "column", tuple(COLUMNS)),
+    ("search", "topic", (*TOPICS, "help", *COLUMNS)),
+    ("set_timer", "minutes", tuple(NUMBERS[:21])),
+    ("play", "genre", ("jazz", "rock", "folk", "pop")),
+    ("light", "room", ("kitchen", "bedroom", "office")),
+    ("light", "state", ("on", "off")),
+    (
+        "order_drink",
+        "drink",
+        (
+            *("americano", "cappuccino", "coffee", "drip coffee", "espresso", "house coffee", "iced coffee"),
+            *("iced mocha", "latte", "mocha"),
+        ),
+    ),
+    (
+        "order_drink",
+        "size",
+        ("small", "medium", "large", "eight ounce", "twelve ounce", "sixteen ounce", "twenty ounce"),
+    ),
+    ("order_drink", "roast", ("light roast", "medium roast", "dark roast")),
+    ("order_drink", "shots", ("single shot", "double shot", "triple shot")),
+    ("order_drink", "milk", AMOUNTS),
+    ("order_drink", "milk", ("milk", "cream", "whole milk", "skim milk", "soy milk", "almond milk")),
+    ("order_drink", "sugar", AMOUNTS),
+    ("order_drink", "sugar", ("sugar", "brown sugar", "sweetener")),
+)
+
+
+def slot_classes(call: str, arguments: Mapping[str, object]) -> list[int]:
+    """The class of every slot for a call: 0 for nothing, -100 for slots of other calls.
+
+    Raises ValueError where a value is none of the slot's.
+    """
+    left = {key: str(value) for key, value in arguments.items() if value is not None}
+    out = []
+    for owner, argument, values in reversed(SLOTS):
+        text = left.get(argument, "") if owner == call else ""
+        if text.isdecimal():
+            text = " ".join(number_words(int(text)))
+        found = max((v for v in values if text == v or text.endswith(" " + v)), key=len, default="")
+        if owner == call and found:
+            left[argument] = text[: len(text) - len(found)].strip()
+        out.append(1 + values.index(found) if found else 0 if owner == call else -100)
+    if rest := {key: value for key, value in left.items() if value}:
+        raise ValueError(f"{call}: no slot takes {rest}")
+    return out[::-1]
 
 
 Topic = Literal[
@@ -71,13 +139,17 @@ Topic = Literal[
 
 @dataclass(frozen=True)
 class Request:
-    """What a sentence asks for. ``reply`` is said at once; the rest depends on the topic."""
+    """What a sentence asks for. ``reply`` is said at once; the rest depends on the topic.
+
+    ``slots`` are the classes of a call's slots, where the sentence names at most one value.
+    """
 
     topic: Topic
     reply: tuple[str, ...] = ()
     number: int = 0
     target: tuple[str, ...] = field(default=())
     call: str = ""
+    slots: tuple[int, ...] = ()
 
 
 def number_words(value: int) -> tuple[str, ...]:
@@ -96,7 +168,6 @@ RESULT_REPLIES: Final = {
     "list": "here is the list",
     "search": "here is what i found",
 }
-CALLS: Final = ["plot", "describe", "list", "search"]
 TIMER_SECONDS: Final = [2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15]
 COUNT_TO: Final = [3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20]
 
@@ -211,6 +282,13 @@ def _targets() -> list[tuple[str, tuple[str, ...]]]:
     return out
 
 
+def _slots(call: str, text: str) -> tuple[int, ...]:
+    """Slot classes of a request in which at most one value is named; else nothing is said of them."""
+    argument, values = {name: (argument, values) for name, argument, values in SLOTS}.get(call, ("", ()))
+    named = [word for word in text.split() if word in values]
+    return tuple(slot_classes(call, {argument: named[0]} if named else {})) if len(named) < 2 else ()
+
+
 def all_requests() -> dict[str, list[tuple[str, Request]]]:
     """Every sentence of the language with its meaning, by family of requests."""
     families: dict[str, list[tuple[str, Request]]] = {}
@@ -236,7 +314,7 @@ def all_requests() -> dict[str, list[tuple[str, Request]]]:
     families["cancel"] = [(text, Request("cancel", ("okay",))) for text in _CANCEL]
 
     def delegate(call: str, texts: Sequence[str]) -> list[tuple[str, Request]]:
-        return [(text, Request("delegate", ("on", "it"), call=call)) for text in texts]
+        return [(text, Request("delegate", ("on", "it"), call=call, slots=_slots(call, text))) for text in texts]
 
     two = [f.format(a, b) for f in _PLOT_TWO for a in COLUMNS for b in COLUMNS if a != b]
     one = [f.format(a) for f in _PLOT_COLUMN for a in COLUMNS]

@@ -34,7 +34,7 @@ class Helpers(nn.Module):
 
 
 def weighted(logits: Tensor, target: Tensor, nothing: float) -> Tensor:
-    """Cross entropy in which the class 0, "nothing", counts ``nothing`` times."""
+    """Cross entropy in which the class 0, "nothing", counts ``nothing`` times and -100 is left out."""
     weight = torch.ones(logits.shape[-1], device=logits.device)
     weight[0] = nothing
     return F.cross_entropy(logits.flatten(0, -2).float(), target.flatten(), weight=weight)
@@ -43,14 +43,19 @@ def weighted(logits: Tensor, target: Tensor, nothing: float) -> Tensor:
 def grade_frames(network: Network, helpers: Helpers, frames: Tensor, seen: Tensor) -> tuple[Tensor, dict[str, float]]:
     """Loss of naming what is in frames uint8 [f, px, px, 3] from their tokens alone, and numbers worth logging."""
     logits = helpers.seen(F.gelu(network.patches(frames.permute(0, 3, 1, 2).float() / 255)))
-    loss = F.cross_entropy(logits, seen)
-    return loss, {"seen": float(loss.detach()), "seen_right": float((logits.argmax(-1) == seen).float().mean())}
+    known = seen >= 0
+    loss = F.cross_entropy(logits[known], seen[known])
+    right = (logits.argmax(-1) == seen)[known].float().mean()
+    return loss, {"seen": float(loss.detach()), "seen_right": float(right)}
 
 
 def grade_watching(helpers: Helpers, batch: Batch, act: Tensor, below: Tensor) -> tuple[Tensor, dict[str, float]]:
     """Loss of knowing what is watched for and what is in view (``below``) and whether it is that (``act``)."""
     wanted, in_view, match = helpers.wanted(below), helpers.in_view(below), helpers.match(act)
-    loss = weighted(wanted, batch.wanted, 0.2)
+    known = batch.wanted >= 0
+    if not bool(known.any()):  # nobody wrote down what is watched for
+        return act.sum() * 0, {}
+    loss = weighted(wanted[known], batch.wanted[known], 0.2)
     log = {"wanted": float(loss.detach())}
     if bool((batch.in_view >= 0).any()):
         loss = loss + F.cross_entropy(in_view.flatten(0, 1), batch.in_view.flatten(), ignore_index=-100)
@@ -66,19 +71,38 @@ def grade_watching(helpers: Helpers, batch: Batch, act: Tensor, below: Tensor) -
     return loss, log
 
 
+def grade_slots(network: Network, batch: Batch, act: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """Loss of what the slots of a call say, summed over slots, where calls are made."""
+    made = (batch.slots >= 0).any(-1)
+    if not bool(made.any()):
+        return act.sum() * 0, {}
+    assert network.slot_head is not None
+    logits = network.slot_head(act[made]).float().split(network.config.slot_sizes, -1)
+    wanted = batch.slots[made]
+    losses = [
+        F.cross_entropy(guess, wanted[:, i], ignore_index=-100)
+        for i, guess in enumerate(logits)
+        if bool((wanted[:, i] >= 0).any())
+    ]
+    with torch.no_grad():
+        best = torch.stack([guess.argmax(-1) for guess in logits], -1)
+        right = ((best == wanted) | (wanted < 0)).all(-1).float().mean()
+    return torch.stack(losses).sum(), {"slots_right": float(right)}
+
+
 def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tuple[Tensor, dict[str, float]]:
     """Loss of a batch, and numbers worth logging. ``acting`` False grades hearing only."""
     audio, act, below = forward(network, batch)
     heard_logits = network.heard_head(audio)
     loss_heard = weighted(heard_logits, batch.heard, 0.3)
-    loss = 1.5 * loss_heard + 0.4 * weighted(helpers.phase(audio), batch.phase, 0.5)
+    loss = 2.5 * loss_heard + 0.6 * weighted(helpers.phase(audio), batch.phase, 0.5)
     with torch.no_grad():
         spoken = batch.heard > 0
         guess = heard_logits.argmax(-1)
         log = {
             "heard": float(loss_heard),
             "heard_recall": float((guess == batch.heard)[spoken].float().mean()),
-            "heard_false": float((guess[~spoken] > 0).float().mean()),
+            "heard_false": float((guess[batch.heard == 0] > 0).float().mean()),
         }
     if acting:
         word_logits, floor_logits = network.word_head(act), network.floor_head(act)
@@ -104,7 +128,10 @@ def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tup
     if acting:
         loss_watch, watch_log = grade_watching(helpers, batch, act, below)
         loss, log = loss + 0.3 * loss_watch, log | watch_log
-    if acting and len(batch.frames):
+    if acting and network.slot_head is not None:
+        loss_slots, slot_log = grade_slots(network, batch, act)
+        loss, log = loss + 0.1 * loss_slots, log | slot_log
+    if acting and bool((batch.seen >= 0).any()):
         loss_seen, seen_log = grade_frames(network, helpers, batch.frames, batch.seen)
         loss, log = loss + 0.3 * loss_seen, log | seen_log
     return loss, log

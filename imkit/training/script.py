@@ -21,9 +21,10 @@ from .language import (
 )
 
 TICK = 3200
-HEARD_DELAY_S = 0.05  # a word is written at the first 50 ms token that ends this long after the word
-YIELD_DELAY_S = 0.20
+HEARD_DELAY_S = 0.10  # a word is written at the first 50 ms token that ends this long after the word
+YIELD_DELAY_S = 0.3  # what says stop is told from an okay by its first sounds
 COUNTDOWN_CLASSES = 80
+HEARD = PROVENANCES.index("heard")
 TYPED = PROVENANCES.index("typed")
 BACKGROUND = PROVENANCES.index("background")
 
@@ -37,7 +38,9 @@ class Scene:
     words_in          micro-turn -> [(word id, provenance id)]: typed words and events
     heard             int [ticks * 4], word id due at each 50 ms token
     spans             (word, start_s, end_s) of all that was spoken
-    shown             micro-turn -> colour and shape that are in the frame
+    shown             micro-turn -> colour and shape that are in the frame; None where nobody wrote that down
+    before            (micro-turn < 0, word id, provenance id) of what was said before the scene began, oldest first
+    slots             micro-turn -> the class of every slot of the call there (see ``language.slot_classes``)
     wanted            int [ticks], what is watched for (see ``pictures.wanted_class``)
     word, floor, call int [ticks]; countdown int [ticks], 0 = nothing is due, n = due in n - 1 micro-turns
     """
@@ -55,8 +58,16 @@ class Scene:
     call: npt.NDArray[np.int64]
     countdown: npt.NDArray[np.int64]
     wanted: npt.NDArray[np.int64]
-    shown: dict[int, tuple[str, str]] = field(default_factory=dict)
+    shown: dict[int, tuple[str, str]] | None = field(default_factory=dict)
+    slots: dict[int, list[int]] = field(default_factory=dict)
     notes: list[dict[str, object]] = field(default_factory=list)
+    before: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def written(self) -> list[tuple[int, int, int]]:
+        """Every word that came in, spoken or written: (micro-turn, word id, provenance id), oldest first."""
+        heard = [(int(i) // AUDIO_TOKENS + 1, int(self.heard[i]), HEARD) for i in np.flatnonzero(self.heard > 0)]
+        read = [(k, word, provenance) for k, words in self.words_in.items() for word, provenance in words]
+        return sorted(heard + read, key=lambda word: word[0])
 
 
 def act_after(time_s: float, delay_s: float) -> int:
@@ -72,10 +83,26 @@ def heard_token(end_s: float) -> int:
 def answer_after(end_s: float) -> int:
     """The first micro-turn that can read, as text, the last word of a sentence that ended at ``end_s``.
 
-    Its act sounds 0.25 to 0.45 s after that end. One micro-turn sooner, the answer would have to be worked out of the
+    Its act sounds 0.30 to 0.50 s after that end. One micro-turn sooner, the answer would have to be worked out of the
     sound of the last word in the same forward that recognises it: tried, and the replies were in time but wrong.
     """
     return heard_token(end_s) // AUDIO_TOKENS + 1
+
+
+def note_word(
+    heard: npt.NDArray[np.int64], phase: npt.NDArray[np.int64], word_id: int, start_s: float, end_s: float
+) -> bool:
+    """Mark a spoken word: where it is written, and where it is under way. False where its writing is past the end."""
+    token = heard_token(end_s)
+    while token < len(heard) and heard[token]:
+        token += 1
+    if token < len(heard):
+        heard[token] = word_id
+    # the word under way, in two halves: early supervision for the acoustic layers
+    first, last = int(start_s * 20 + 0.5), int(end_s * 20 + 0.5)
+    for i in range(first, min(max(last, first + 1), len(phase))):
+        phase[i] = 2 * word_id + (i >= (first + last) / 2)
+    return token < len(heard)
 
 
 class Script:
@@ -94,6 +121,7 @@ class Script:
         self.wanted = np.zeros(ticks + 8, np.int64)
         self.words_in: dict[int, list[tuple[int, int]]] = {}
         self.spans: list[tuple[str, float, float]] = []
+        self.slots: dict[int, list[int]] = {}
         self.shown: dict[int, tuple[str, str]] = {}  # micro-turn -> colour, shape that is before the camera
         self.notes: list[dict[str, object]] = []
 
@@ -133,17 +161,8 @@ class Script:
             self.voice[at:stop] += piece[: stop - at]
 
     def _hear(self, word: str, start_s: float, end_s: float) -> None:
-        token = heard_token(end_s)
-        while token < len(self.heard) and self.heard[token]:
-            token += 1
-        word_id = self.ids.get(word, self.ids[UNKNOWN])
-        if token < len(self.heard):
-            self.heard[token] = word_id
+        if note_word(self.heard, self.phase, self.ids.get(word, self.ids[UNKNOWN]), start_s, end_s):
             self.spans.append((word, start_s, end_s))
-        # the word under way, in two halves: early supervision for the acoustic layers
-        first, last = int(start_s * 20 + 0.5), int(end_s * 20 + 0.5)
-        for i in range(first, min(max(last, first + 1), len(self.phase))):
-            self.phase[i] = 2 * word_id + (i >= (first + last) / 2)
 
     def type(self, text: str, tick: int) -> None:
         """A sentence is sent by keyboard."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +23,17 @@ def is_held_out(text: str, share: float) -> bool:
 
 
 def plan_bank(
-    engines: Mapping[str, Mapping[str, int]], texts: Mapping[str, float], language: Language, seed: int, held_out: bool
+    engines: Mapping[str, Mapping[str, int]],
+    texts: Mapping[str, float],
+    language: Language,
+    seed: int,
+    held_out: bool,
+    left_out: Sequence[str] = (),
 ) -> list[tuple[Voice, str]]:
-    """Voices and texts of a bank. ``held_out`` chooses requests only from, or only outside, the held-out share."""
+    """Voices and texts of a bank. ``held_out`` chooses requests only from, or only outside, the held-out share.
+
+    Voices whose names end with one of ``left_out`` are not drawn.
+    """
     rng = np.random.default_rng(seed)
     kinds = ("request", "babble", "digits")
     weights = np.array([texts[kind] for kind in kinds])
@@ -35,6 +43,8 @@ def plan_bank(
         for i in range(wanted["utterances"]):
             if i % wanted["texts_per_voice"] == 0:
                 voice = random_voice(rng, engine)
+                while voice.name.endswith(tuple(left_out)):
+                    voice = random_voice(rng, engine)
             kind = rng.choice(kinds, p=weights / weights.sum())
             if kind == "request":
                 text = language.request(rng)

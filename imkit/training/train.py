@@ -34,9 +34,11 @@ from .bank import Bank
 from .batch import Batch, pack
 from .clips import render_clips
 from .compose import VIDEO_SHARE, Composer
-from .language import CALLS, NONE, Language, vocabulary
+from .language import CALLS, NONE, SLOTS, Language, vocabulary
 from .losses import Helpers, grade, grade_frames
 from .pictures import album
+from .rehearse import Rehearsal, TrainingCast, training_suite
+from .script import HEARD_DELAY_S
 from .speech import Digits, ensure_bank, plan_bank
 
 CHECKPOINT_EVERY_S = 180.0
@@ -50,7 +52,8 @@ def read_recipe(path: Path) -> dict[str, Any]:
 
 def network_config(recipe: dict[str, Any]) -> NanoConfig:
     """The network that a recipe asks for."""
-    return NanoConfig(tuple(vocabulary()), (NONE, *CALLS), **recipe["network"])
+    words, calls = tuple(vocabulary()), (NONE, *CALLS)
+    return NanoConfig(words, calls, SLOTS, heard_delay_s=HEARD_DELAY_S, tells=True, **recipe["network"])
 
 
 def open_digits(recipe: dict[str, Any], held_out: bool) -> Digits | None:
@@ -71,9 +74,25 @@ def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> 
     composer = Composer(bank, language, clips, people, recipe["texts"]["held_out_share"])
     mel, rng = MelLevels(config), np.random.default_rng(seed)
     plan = recipe["stage"][stage]
+    rehearsal = None
+    if plan.get("rehearsed"):
+        suite = training_suite()
+        rehearsal = Rehearsal(suite, TrainingCast(suite, recipe["cast"], recipe.get("left_out", ())), clips)
+    past: list[tuple[int, int, int]] = []
     while True:
         video = plan.get("video", VIDEO_SHARE)
-        scenes = [composer.scene(rng, plan["scene_s"], plan["mix"], video) for _ in range(plan["batch"])]
+        scenes = [
+            rehearsal.scene(rng, plan["scene_s"], plan["trials"])
+            if rehearsal is not None and rng.random() < plan["rehearsed"]
+            else composer.scene(rng, plan["scene_s"], plan["mix"], video)
+            for _ in range(plan["batch"])
+        ]
+        for scene in scenes:  # half of the scenes go on from what was said in another, some time before
+            if past and rng.random() < 0.5:
+                shift = past[-1][0] + 1 + int(rng.integers(0, 400))
+                scene.before = [(k - shift, word, provenance) for k, word, provenance in past]
+            past = scene.before[-config.pinned :] if rng.random() < 0.5 else []
+            past = [*past, *scene.written()]
         out.put(pack(scenes, config, mel, rng).arrays())
 
 
@@ -103,6 +122,22 @@ def pace(elapsed: float, total: float, step: int, warmup_steps: int, cool: bool)
     warm = min(1.0, (step + 1) / warmup_steps)
     cooled = min(1.0, 2 * (1 - elapsed / total)) if cool else 1.0
     return warm * max(0.05, cooled)
+
+
+def grown(saved: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Saved tensors in the shapes that are wanted now: a vocabulary that was added to has new rows at the end."""
+    out = {}
+    for name, blank in wanted.items():
+        value = saved[name]
+        if value.shape != blank.shape:
+            if value.shape[1:] != blank.shape[1:] or len(value) > len(blank):
+                raise ModelError(
+                    f"the checkpoint has {name} {tuple(value.shape)}, the recipe asks for {tuple(blank.shape)}; "
+                    "words may only be added to the end, for anything else start anew with --fresh"
+                )
+            value = torch.cat([value, blank[len(value) :]])
+        out[name] = value
+    return out
 
 
 class Run:
@@ -148,9 +183,13 @@ class Run:
         if not path.exists():
             return False
         state = torch.load(path, map_location=self.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.helpers.load_state_dict(state["helpers"])
+        for module, name in ((self.network, "network"), (self.helpers, "helpers")):
+            module.load_state_dict(grown(state[name], module.state_dict()))
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            parameters = [p for group in optimiser.param_groups for p in group["params"]]
+            for i, values in saved["state"].items():
+                blank = {key: torch.zeros_like(parameters[i]) for key, value in values.items() if value.ndim}
+                values |= grown({key: values[key] for key in blank}, blank)
             optimiser.load_state_dict(saved)
         self.stage, self.stage_s, self.step, self.trained_s, self.heard_s = state["clock"]
         return True
@@ -276,7 +315,7 @@ def main(arguments: Sequence[str]) -> int:
     work.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     language = Language()
-    plan = plan_bank(recipe["bank"], recipe["texts"], language, recipe["seed"], held_out=False)
+    plan = plan_bank(recipe["bank"], recipe["texts"], language, recipe["seed"], False, recipe.get("left_out", ()))
     ensure_bank(work / "bank", plan, max(1, options.workers), print)
     render_clips(out, Voice(**recipe["voice"]), language)
     if open_digits(recipe, held_out=False) is None:

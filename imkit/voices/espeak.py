@@ -32,6 +32,9 @@ ESPEAK_ACCENTS = {
 }
 """Accent to voice file. Language names such as en-gb resolve differently once mbrola is installed; files do not."""
 
+ESPEAK_LANGUAGES = {"es": "roa/es"}
+"""Other languages that may be spoken; nobody draws them at random."""
+
 _SYNCHRONOUS, _PHONEME_EVENTS, _DO_NOT_EXIT = 2, 0x0001, 0x8000
 _WORD, _END, _PHONEME = 1, 5, 7
 _RATE, _PITCH, _RANGE = 1, 3, 4
@@ -107,13 +110,14 @@ class _Espeak:
     def voice_file(self, name: str) -> str:
         """Turn "accent+variant" into the library's file name for it, and see that both files exist."""
         accent, _, variant = name.partition("+")
-        if accent not in ESPEAK_ACCENTS:
-            raise ValueError(f"espeak voice {name!r}: the accent must be one of {', '.join(ESPEAK_ACCENTS)}")
-        files = [self.data / "lang" / ESPEAK_ACCENTS[accent], *([self.data / "voices/!v" / variant] if variant else [])]
+        accents = ESPEAK_ACCENTS | ESPEAK_LANGUAGES
+        if accent not in accents:
+            raise ValueError(f"espeak voice {name!r}: the accent must be one of {', '.join(accents)}")
+        files = [self.data / "lang" / accents[accent], *([self.data / "voices/!v" / variant] if variant else [])]
         for file in files:
             if not file.is_file():
                 raise EngineMissing(f"espeak voice {name!r} (file {file})", "espeak-ng-data")
-        return "+".join([ESPEAK_ACCENTS[accent], *([variant] if variant else [])])
+        return "+".join([accents[accent], *([variant] if variant else [])])
 
     def select(self, voice: Voice) -> None:
         if voice == self._selected:

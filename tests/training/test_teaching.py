@@ -123,7 +123,7 @@ def test_an_act_sounds_no_earlier_than_asked_and_less_than_a_tick_later(time_s, 
 def test_an_answer_reads_the_last_word_and_is_in_time(end_s):
     tick = answer_after(end_s)
     assert heard_token(end_s) // 4 == tick - 1, "the last word is fed back in this very micro-turn"
-    assert 0.25 - 1e-5 <= heard_from_s(tick) - end_s <= 0.45 + 1e-5
+    assert 0.30 - 1e-5 <= heard_from_s(tick) - end_s <= 0.50 + 1e-5
 
 
 def test_frames_have_names():
@@ -295,10 +295,14 @@ def test_the_card_holds_the_numbers_of_the_file(tmp_path):
 
 
 def test_the_shipped_recipe_fits_the_shipped_model():
+    """Sizes are the recipe's. The language has grown since: what the shipped weights know is where it begins."""
     folder = Path(__file__).parents[2] / "models" / "nano"
     recipe = tomllib.loads((folder / "recipe.toml").read_text())
-    assert train.network_config(recipe) == NanoConfig.load(folder / "config.json")
-    known = len(vocabulary()) - 5
+    shipped, now = NanoConfig.load(folder / "config.json"), train.network_config(recipe)
+    assert {name: getattr(shipped, name) for name in recipe["network"]} == recipe["network"]
+    assert shipped.vocabulary == now.vocabulary[: len(shipped.vocabulary)]
+    assert shipped.calls == now.calls[: len(shipped.calls)]
+    known = len(shipped.vocabulary) - 5
     for page in (folder / "README.md", folder.parents[1] / "README.md"):
         assert f"knows {known} words" in page.read_text(), page
 

@@ -1,0 +1,51 @@
+"""People who order coffee, for training: recordings whose orders are known, and whose words and times are not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from imkit.scenes.orders import take_order
+from imkit.scenes.people import People, Spoken
+from imkit.scenes.world import Scene, World
+from imkit.voices import SAMPLE_RATE_HZ, resample
+from imkit.voices.sound import Sound
+
+SPEEDS = (0.9, 1.1)
+STEP = 0.05
+
+
+class PeopleOrders:
+    """Recorded orders of one split of a folder (see ``imkit.scenes.people``), each drawn as often as any other.
+
+    ``speeds`` are the slowest and the fastest that a recording is played, in steps of 0.05: its tempo and pitch change
+    together (speed perturbation, Ko et al. 2015).
+    """
+
+    def __init__(self, folder: Path, split: str = "train", speeds: tuple[float, float] = SPEEDS) -> None:
+        self.people, self.speeds = People(folder, split), speeds
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def __call__(self, rng: np.random.Generator) -> tuple[Sound, Mapping[str, str]]:
+        """The sound of an order, float32 at 16 kHz, peak 0.5, and the arguments of ``order_drink``."""
+        spoken = self.draw(rng)
+        return spoken.sound, spoken.arguments
+
+    def draw(self, rng: np.random.Generator) -> Spoken:
+        """An order, with the start and the end of its speech."""
+        spoken = self.people.load(int(rng.integers(len(self.people))))
+        low, high = (round(speed / STEP) for speed in self.speeds)
+        speed = STEP * int(rng.integers(low, high + 1))
+        if abs(speed - 1) < 1e-9:
+            return spoken
+        sound = resample(spoken.sound, round(speed * SAMPLE_RATE_HZ), SAMPLE_RATE_HZ)
+        return replace(spoken, sound=sound, start_s=spoken.start_s / speed, end_s=spoken.end_s / speed)
+
+    def play(self, world: World) -> Scene:
+        """A trial as ``order_recording`` is, with any of the recordings and any noise."""
+        return take_order(world, self.draw(world.rng), int(world.rng.integers(1 << 20)))

@@ -1,0 +1,260 @@
+"""Scenes played by the one who knows: what nano hears, and what it should do, while the user answers to what it does.
+
+``imkit.scenes`` says in every trial what a perfect model would do (``World.expect``). Here a teacher does just that,
+with nano's own words and within what nano can know: a reply to speech comes when the last word can be read as text, a
+reply to a sight in the micro-turn that shows it. What it did is what the network learns: an oracle is imitated, in a
+closed loop; the network's own mistakes are not played.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from imkit.model.config import AUDIO_TOKENS, FLOORS, WORD_SLOTS
+from imkit.model.reading import read_text, small_square, spoken_form
+from imkit.model.voice import FADE_SAMPLES, Clips
+from imkit.scenes import ALL_SCENES
+from imkit.scenes.cast import Cast
+from imkit.scenes.people import orders_folder
+from imkit.scenes.suite import Suite, SuiteError, load_suite
+from imkit.scenes.world import Expected, World
+from imkit.scenes.world import Scene as Play
+from imkit.stream import TICK_S, Act, Call, Floor, Percept, Word, heard_from_s
+from imkit.voices import Utterance, Voice, random_voice, synthesise
+
+from .language import CALLS, FAIL, RESULT, UNKNOWN, slot_classes, vocabulary
+from .orders import PeopleOrders
+from .script import BACKGROUND, COUNTDOWN_CLASSES, TICK, TYPED, Scene, act_after, answer_after, heard_token, note_word
+
+HUSH_S = 0.3  # so long after the first word that is no backchannel began, or at its end, the teacher falls silent
+CALL_OF_TOOL = {"list_variables": "list"}
+UNWRITTEN = -100  # a target that nobody knows: the losses leave it out
+
+
+def training_suite() -> Suite:
+    """The suite that is played in training: the scenes of "dev" with other seeds, ranges and more phrases.
+
+    Those of the other suites are there too; people who order are of the split "train" and heard as all others are.
+    """
+    suite = load_suite(Path(str(files("imkit.training") / "scenes.toml")))
+    orders, interpreting = load_suite("orders"), load_suite("interpreting")
+    people = {**orders.scenes["order_recording"], "split": "train", "microphone": suite.microphone}
+    scenes = {**orders.scenes, **interpreting.scenes, "order_recording": people, **suite.scenes}
+    return replace(suite, scenes=scenes, phrases={**orders.phrases, **interpreting.phrases, **suite.phrases})
+
+
+class TrainingCast(Cast):
+    """Any voice of the training engines, spoken in this process: quick, and not the same bytes in every run.
+
+    ``shares`` engine -> share. Voices of the dev suite are left out where an engine has others.
+    """
+
+    def __init__(self, suite: Suite, shares: Mapping[str, float], left_out: Sequence[str] = ()) -> None:
+        super().__init__(suite)
+        self.shares, self.left_out = dict(shares), tuple(left_out)
+
+    def draw(self, rng: np.random.Generator) -> Voice:
+        """A voice of an engine by its share."""
+        engines = list(self.shares)
+        weights = np.array([self.shares[engine] for engine in engines])
+        while True:
+            voice = random_voice(rng, str(rng.choice(engines, p=weights / weights.sum())))
+            if not voice.name.endswith(self.left_out):
+                return voice
+
+    def _speak(self, voice: Voice, text: str) -> Utterance | None:
+        return next(synthesise(voice, [text]))
+
+
+class Teacher:
+    """Sits in the chair of a trial and does what is expected, in nano's voice."""
+
+    def __init__(self, world: World, clips: Clips) -> None:
+        self.world, self.clips = world, clips
+        self.done: set[int] = set()
+        self.waiting: deque[tuple[str, int, str]] = deque()
+        self.sound = np.zeros(0, np.float32)
+        self.rest, self.floor = 0, "listen"
+        self.made = 0
+
+    def due(self, wanted: Expected) -> int:
+        """The micro-turn whose act should begin what is expected."""
+        if wanted.due_s is not None:
+            return max(0, math.ceil((wanted.due_s - TICK_S / 2) * 5 - 1e-6) - 1)
+        heard = next(
+            (word for said in self.world.said for word in said.words if abs(word[2] - wanted.cause_s) < 1e-6), None
+        )
+        if heard is None:
+            return math.ceil(wanted.cause_s * 5 - 1e-6)
+        if not wanted.words and wanted.call is None:
+            return act_after(min(heard[2], heard[1] + HUSH_S), 0.0)
+        return answer_after(wanted.cause_s)
+
+    def left(self, index: int) -> int:
+        """Micro-turns until the next thing that is due at a time of its own, counted from 1; 0 where nothing is."""
+        coming = [
+            self.due(e) - index + 1
+            for i, e in enumerate(self.world.expected)
+            if e.due_s is not None and i not in self.done and not e.withdrawn and index >= answer_after(e.cause_s)
+        ]
+        soon = min(coming, default=0)
+        return soon if 0 < soon < COUNTDOWN_CLASSES else 0
+
+    def step(self, percept: Percept) -> Act:
+        """One micro-turn."""
+        calls: list[Call] = []
+        for i, wanted in enumerate(self.world.expected):
+            if i in self.done or wanted.withdrawn or percept.index < self.due(wanted):
+                continue
+            if wanted.call is not None:
+                if calls:  # one call a micro-turn
+                    continue
+                name, arguments = wanted.call
+                self.made += 1
+                calls.append(Call("tool", f"{name}-{self.made}", name, dict(arguments), percept.index))
+            elif not wanted.words:
+                self.hush()
+            self.done.add(i)
+            self.waiting.extend(
+                (word, max(self.clips.ticks(word), round(wanted.pace_s / TICK_S)), wanted.floor)
+                for word in wanted.words
+            )
+        words: tuple[Word, ...] = ()
+        if self.rest <= 0 and self.waiting:
+            text, self.rest, self.floor = self.waiting.popleft()
+            self.sound = self.clips.sounds[text].copy()
+            start_s = heard_from_s(percept.index)
+            words = (Word(text, start_s, round(start_s + len(self.sound) / self.clips.rate, 3)),)
+        audio = np.zeros(TICK, np.float32)
+        piece, self.sound = self.sound[:TICK], self.sound[TICK:]
+        audio[: len(piece)] = piece
+        floor = self.floor if self.rest > 0 else "listen"
+        self.rest -= 1
+        return Act(percept.index, audio, Floor(floor), words, (), tuple(calls))
+
+    def hush(self) -> None:
+        """Say no more: what sounds is faded out, what waits is dropped."""
+        self.waiting.clear()
+        self.sound, self.rest = self.sound[:FADE_SAMPLES].copy(), 0
+        self.sound *= np.linspace(1, 0, len(self.sound), dtype=np.float32)
+
+
+class Rehearsal:
+    """Writes training scenes by playing trials with a teacher, one after the other, until a length is full."""
+
+    def __init__(self, suite: Suite, cast: Cast, clips: Clips) -> None:
+        self.suite, self.cast, self.clips = suite, cast, clips
+        self.ids = {word: i for i, word in enumerate(vocabulary())}
+        self.people: PeopleOrders | None = None
+
+    def play_of(self, name: str) -> Callable[[World], Play]:
+        """How a kind of trial is played. Recordings of people are found when they are first asked for (SuiteError)."""
+        if name != "order_recording":
+            return ALL_SCENES[name].play
+        settings = self.suite.settings(name)
+        self.people = self.people or PeopleOrders(orders_folder(settings), str(settings["split"]))
+        return self.people.play
+
+    def scene(self, rng: np.random.Generator, seconds: float, mix: Mapping[str, float]) -> Scene:
+        """One scene of ``seconds``; ``mix`` says how often each kind of trial is played, by the scene's name."""
+        ticks = round(seconds * 5)
+        page = Page(ticks, self.ids)
+        names = list(mix)
+        weights = np.array([mix[name] for name in names])
+        while page.at < ticks - 10:
+            name = str(rng.choice(names, p=weights / weights.sum()))
+            tools = tuple(self.suite.scenes[name].get("tools", ()))
+            world = World(
+                self.suite, self.suite.settings(name), self.cast, rng, int(rng.integers(1 << 20)), self.clips.rate,
+                tools=tools,
+            )  # fmt: skip
+            try:
+                page.play(self.play_of(name), world, Teacher(world, self.clips))
+            except SuiteError as error:
+                if "gives no word times" not in str(error):
+                    raise
+        return page.scene()
+
+
+class Page:
+    """A training scene that trials are written into, one behind the other."""
+
+    def __init__(self, ticks: int, ids: Mapping[str, int]) -> None:
+        self.ticks, self.ids, self.at = ticks, ids, 0
+        self.microphone = np.zeros(ticks * TICK, np.float32)
+        self.own = np.zeros((ticks + 1) * TICK, np.float32)
+        self.heard, self.phase = (np.zeros(ticks * AUDIO_TOKENS, np.int64) for _ in range(2))
+        self.word, self.floor, self.call, self.countdown = (np.zeros(ticks, np.int64) for _ in range(4))
+        self.frames: dict[int, npt.NDArray[np.uint8]] = {}
+        self.words_in: dict[int, list[tuple[int, int]]] = {}
+        self.slots: dict[int, list[int]] = {}
+        self.spans: list[tuple[str, float, float]] = []
+
+    def play(self, play: Callable[[World], Play], world: World, teacher: Teacher) -> None:
+        """Play a trial from here on, to its end or to the end of the page."""
+        begin, trial = self.at, play(world)
+        while self.at < self.ticks:
+            try:
+                next(trial)
+            except StopIteration:
+                break
+            percept = world.percept()
+            act = teacher.step(percept)
+            world.hear(act)
+            self._write(percept, act, teacher.left(percept.index))
+            self.at += 1
+        trial.close()
+        end_s = (self.at - begin) * TICK_S
+        for said in world.said:
+            for word, start_s, stop_s in said.words:
+                if not word:
+                    self._unwritten(begin * TICK_S + start_s, min(stop_s, end_s) + begin * TICK_S)
+                    continue
+                if stop_s > end_s:
+                    break
+                shift_s = begin * TICK_S
+                known = self.ids.get(word, self.ids[UNKNOWN])
+                if note_word(self.heard, self.phase, known, start_s + shift_s, stop_s + shift_s):
+                    self.spans.append((word, start_s + shift_s, stop_s + shift_s))
+
+    def _unwritten(self, start_s: float, stop_s: float) -> None:
+        """Somebody speaks, and nobody wrote down what: until the last word can have been written, nothing is known."""
+        span = slice(int(start_s * 20), heard_token(stop_s) + 1)
+        self.heard[span] = self.phase[span] = UNWRITTEN
+
+    def _write(self, percept: Percept, act: Act, left: int) -> None:
+        k = self.at
+        self.microphone[k * TICK : (k + 1) * TICK] = percept.audio
+        self.own[(k + 1) * TICK : (k + 2) * TICK] = act.audio
+        if percept.frames:
+            self.frames[k] = small_square(percept.frames[-1], 120)
+        told = [(word, TYPED) for text in filter(None, [percept.text]) for word in read_text(text, self.ids)]
+        for event in percept.events:
+            words = spoken_form(event.text)[: WORD_SLOTS - 1]
+            mark = RESULT if event.payload.get("ok", True) else FAIL
+            told += [(self.ids[mark], BACKGROUND), *((self.ids[word], BACKGROUND) for word in words)]
+        if told:
+            self.words_in[k] = told
+        self.word[k] = self.ids[act.words[0].text] if act.words else 0
+        self.floor[k] = FLOORS.index(str(act.floor.value))
+        self.countdown[k] = left
+        for call in act.calls:
+            name = CALL_OF_TOOL.get(call.name, call.name)
+            self.call[k] = 1 + CALLS.index(name)
+            self.slots[k] = slot_classes(name, call.arguments)
+
+    def scene(self) -> Scene:
+        """What was written."""
+        unknown = np.full(self.ticks, -100, np.int64)
+        return Scene(
+            self.ticks, self.microphone, self.own[: self.ticks * TICK], self.frames, self.words_in, self.heard,
+            self.phase, self.spans, self.word, self.floor, self.call, self.countdown, unknown, None, self.slots,
+        )  # fmt: skip
