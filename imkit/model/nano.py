@@ -30,10 +30,11 @@ from imkit.stream import (
 
 from .config import AUDIO_TOKENS, FLOORS, PROVENANCES, WORD_SLOTS, NanoConfig
 from .graph import ROW_ACT, ROW_AUDIO, ROW_FRAME, ROW_WORD
+from .own_voice import new_mouth, open_voice
 from .reading import FAIL, RESULT, UNKNOWN, as_number, read_text, small_square, spoken_form
 from .ring import Ring
 from .runtime import Runtime, open_runtime
-from .voice import Clips, Mouth
+from .voice import Speaker
 
 DELEGATED = ("plot", "describe", "list", "search")  # what the background can do where no such tool is given
 TOOLS = {"list": "list_variables"}  # calls whose tool has another name
@@ -56,7 +57,7 @@ class NanoState:
     done: tuple[int, int, int] = (0, 0, 0)
     heard: list[int] = field(default_factory=list)
     unread: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=UNREAD_LIMIT))
-    mouth: Mouth = field(default_factory=Mouth)
+    mouth: Any = None  # a Mouth or an OwnMouth, as the voice needs
     request: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=REQUEST_WORDS))
     tools: frozenset[str] = frozenset()
     last_end_s: float = 0.0
@@ -66,11 +67,11 @@ class NanoState:
 class Nano:
     """The trained model. One object serves any number of streams; each has its own ``NanoState``."""
 
-    def __init__(self, config: NanoConfig, runtime: Runtime, clips: Clips, name: str = "nano") -> None:
+    def __init__(self, config: NanoConfig, runtime: Runtime, clips: Speaker, name: str = "nano") -> None:
         self.config, self.runtime, self.clips = config, runtime, clips
         self.ids = {word: i for i, word in enumerate(config.vocabulary)}
         if clips.rate != config.output_rate:
-            raise ModelError(f"the word clips are at {clips.rate} Hz, config.json says {config.output_rate} Hz")
+            raise ModelError(f"the voice is at {clips.rate} Hz, config.json says {config.output_rate} Hz")
         self._spec = ModelSpec(name, config.output_rate, TICK_S, sees=True, reads=True, delegates=True)
 
     @property
@@ -90,6 +91,7 @@ class Nano:
             np.zeros(history, np.float32),
             np.zeros(history, np.float32),
             np.zeros(INPUT_SAMPLES, np.float32),
+            mouth=new_mouth(self.clips),
             tools=frozenset(config.tools),
         )
 
@@ -258,7 +260,7 @@ def load_nano(folder: Path | str | None = None, runtime: Literal["onnx", "eager"
     """
     path = model_folder("nano") if folder is None else Path(folder)
     config = NanoConfig.load(path / "config.json")
-    return Nano(config, open_runtime(path, config, runtime), Clips.load(path), path.name)
+    return Nano(config, open_runtime(path, config, runtime), open_voice(path), path.name)
 
 
 __all__ = ["Nano", "NanoState", "Provenance", "load_nano", "model_folder"]

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from imkit.stream import TICK_S, ModelError, samples_per_tick
 
-from .runtime import _float32_weights
-from .voice import FADE_SAMPLES, Clips, Mouth
+from .runtime import float32_weights
+from .voice import FADE_SAMPLES, Clips, Mouth, Speaker
 
 Sound = npt.NDArray[np.float32]
 
@@ -86,7 +86,7 @@ class OwnVoice:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        weights = _float32_weights(folder / "voice.safetensors")
+        weights = float32_weights(folder / "voice.safetensors")
         self._held = [onnxruntime.OrtValue.ortvalue_from_numpy(one) for one in weights.values()]
         options.add_external_initializers(list(weights), self._held)
         path = folder / "voice.onnx"
@@ -185,6 +185,6 @@ def open_voice(folder: Path) -> Clips | OwnVoice:
     return OwnVoice(folder) if (folder / "voice.json").exists() else Clips.load(folder)
 
 
-def new_mouth(voice: Clips | OwnVoice) -> Mouth | OwnMouth:
+def new_mouth(voice: Speaker) -> Mouth | OwnMouth:
     """A closed mouth for one stream of a voice."""
     return OwnMouth() if isinstance(voice, OwnVoice) else Mouth()

@@ -70,7 +70,7 @@ class OnnxRuntime:
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        weights = _float32_weights(folder / "weights.safetensors")
+        weights = float32_weights(folder / "weights.safetensors")
         names = list(weights)
         self._held = [ort.OrtValue.ortvalue_from_numpy(weights[name]) for name in names]
         options.add_external_initializers(names, self._held)
@@ -87,7 +87,7 @@ class OnnxRuntime:
         return dict(zip(self._given, out, strict=True))
 
 
-def _float32_weights(path: Path) -> dict[str, npt.NDArray[np.float32]]:
+def float32_weights(path: Path) -> dict[str, npt.NDArray[np.float32]]:
     """Weights by graph name. bfloat16 is the upper half of a float32, so no torch is needed to widen it."""
     from safetensors import SafetensorError, safe_open
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,21 @@ import soundfile
 from imkit.stream import TICK_S, ModelError, samples_per_tick
 
 FADE_SAMPLES = 160
+
+
+class Speaker(Protocol):
+    """What a voice can say: word to float32 sound at ``rate`` Hz, and how many micro-turns a word sounds for."""
+
+    @property
+    def rate(self) -> int: ...
+
+    @property
+    def voice(self) -> str: ...
+
+    @property
+    def sounds(self) -> Mapping[str, npt.NDArray[np.float32]]: ...
+
+    def ticks(self, word: str, /) -> int: ...
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def weights_of(model: str) -> str:
         return ""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
-        if path.suffix in {".safetensors", ".onnx", ".flac"} or path.name in {"config.json", "clips.json"}:
+        if path.suffix in {".safetensors", ".onnx", ".flac"} or path.name in {"config.json", "clips.json", "voice.json"}:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from imkit.model.voice import Clips
+from imkit.model.voice import Speaker
 from imkit.voices.sound import RATE, Sound, microphone
 
 from .bank import Bank, BankUtterance
@@ -27,7 +27,7 @@ class Composer:
     """Writes scenes from a bank of speech. ``mix`` says how often each kind of activity is drawn."""
 
     def __init__(
-        self, bank: Bank, language: Language, clips: Clips, digits: Digits | None, held_out_share: float = 0.0
+        self, bank: Bank, language: Language, clips: Speaker, digits: Digits | None, held_out_share: float = 0.0
     ) -> None:
         self.bank, self.language, self.clips, self.digits = bank, language, clips, digits
         self.held_out_share = held_out_share

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from imkit.model.config import AUDIO_TOKENS, FLOORS, WORD_SLOTS
 from imkit.model.reading import read_text, small_square, spoken_form
-from imkit.model.voice import FADE_SAMPLES, Clips
+from imkit.model.voice import FADE_SAMPLES, Speaker
 from imkit.scenes import ALL_SCENES
 from imkit.scenes.cast import Cast
 from imkit.scenes.people import orders_folder
@@ -77,7 +77,7 @@ class TrainingCast(Cast):
 class Teacher:
     """Sits in the chair of a trial and does what is expected, in nano's voice."""
 
-    def __init__(self, world: World, clips: Clips) -> None:
+    def __init__(self, world: World, clips: Speaker) -> None:
         self.world, self.clips = world, clips
         self.done: set[int] = set()
         self.waiting: deque[tuple[str, int, str]] = deque()
@@ -150,7 +150,7 @@ class Teacher:
 class Rehearsal:
     """Writes training scenes by playing trials with a teacher, one after the other, until a length is full."""
 
-    def __init__(self, suite: Suite, cast: Cast, clips: Clips) -> None:
+    def __init__(self, suite: Suite, cast: Cast, clips: Speaker) -> None:
         self.suite, self.cast, self.clips = suite, cast, clips
         self.ids = {word: i for i, word in enumerate(vocabulary())}
         self.people: PeopleOrders | None = None

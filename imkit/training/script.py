@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imkit.model.config import AUDIO_TOKENS, PROVENANCES
-from imkit.model.voice import Clips
+from imkit.model.voice import Speaker
 from imkit.voices.sound import RATE, Sound
 
 from .bank import BankUtterance
@@ -108,7 +108,7 @@ def note_word(
 class Script:
     """One scene while it is being written."""
 
-    def __init__(self, ticks: int, clips: Clips, ids: dict[str, int], rng: np.random.Generator) -> None:
+    def __init__(self, ticks: int, clips: Speaker, ids: dict[str, int], rng: np.random.Generator) -> None:
         self.ticks, self.clips, self.ids, self.rng = ticks, clips, ids, rng
         self.voice = np.zeros(ticks * TICK, np.float32)
         self.own = np.zeros((ticks + 8) * TICK, np.float32)

@@ -25,7 +25,7 @@ from imkit.model.config import NanoConfig
 from imkit.model.export import export_graph
 from imkit.model.frontend import MelLevels
 from imkit.model.network import Network
-from imkit.model.voice import Clips
+from imkit.model.own_voice import open_voice
 from imkit.model.weights import save_weights
 from imkit.stream import ModelError
 from imkit.voices import SAMPLE_RATE_HZ, Voice
@@ -69,7 +69,7 @@ def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> 
     language = Language()
     config = network_config(recipe)
 
-    clips = Clips.load(Path(recipe["out"]))
+    clips = open_voice(Path(recipe["out"]))
     bank, people = Bank(Path(recipe["work"]) / "bank"), open_digits(recipe, held_out=False)
     composer = Composer(bank, language, clips, people, recipe["texts"]["held_out_share"])
     mel, rng = MelLevels(config), np.random.default_rng(seed)
