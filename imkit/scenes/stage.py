@@ -29,6 +29,9 @@ POLICIES: Mapping[str, Make] = {Oracle.name: Oracle, **TRIVIAL, **HALF_ORACLES, 
 NOT_PLAYED = {"stage", "run", "report", "report_page", "trial_files", "length", "table", "duet"}
 """Modules of this folder that decide nothing in a trial."""
 
+DESCRIPTIONS = {"config.json", "clips.json", "voice.json"}
+"""What a model folder says of itself, beside its weights."""
+
 Job = tuple[str, str, int] | hearing.Sentence
 """("trial" or "baselines", scene, number), or a sentence to be heard."""
 
@@ -103,7 +106,7 @@ def weights_of(model: str) -> str:
         return ""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
-        if path.suffix in {".safetensors", ".onnx", ".flac"} or path.name in {"config.json", "clips.json", "voice.json"}:
+        if path.suffix in {".safetensors", ".onnx", ".flac"} or path.name in DESCRIPTIONS:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
