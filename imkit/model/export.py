@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -36,8 +37,6 @@ def example_inputs(config: NanoConfig, words: int = 1) -> tuple[torch.Tensor, ..
 
 def export_graph(config: NanoConfig, path: Path) -> None:
     """Trace the graph for ``config`` and write it to ``path`` with its weights left out, to be given at load time."""
-    import onnx
-
     graph = TickGraph(Network(config).eval()).eval()
     for parameter in graph.parameters():  # equal tensors would be merged and lose their names
         torch.nn.init.normal_(parameter)
@@ -57,9 +56,16 @@ def export_graph(config: NanoConfig, path: Path) -> None:
             do_constant_folding=False,
             dynamo=False,
         )
-    model = onnx.load_from_string(buffer.getvalue())
-    wanted = {f"network.{name}" for name, _ in graph.network.named_parameters()}
-    found = set()
+    names = [f"network.{name}" for name, _ in graph.network.named_parameters()]
+    write_graph(buffer.getvalue(), names, path, "weights.safetensors")
+
+
+def write_graph(exported: bytes, parameters: Iterable[str], path: Path, weights: str) -> None:
+    """Write an exported graph with its ``parameters`` left out: they lie in the file ``weights``."""
+    import onnx
+
+    model = onnx.load_from_string(exported)
+    wanted, found = set(parameters), set()
     for tensor in model.graph.initializer:
         if tensor.name in wanted:
             found.add(tensor.name)
@@ -67,7 +73,7 @@ def export_graph(config: NanoConfig, path: Path) -> None:
             tensor.ClearField("float_data")
             tensor.data_location = onnx.TensorProto.EXTERNAL
             del tensor.external_data[:]
-            for key, value in (("location", "weights.safetensors"), ("offset", "0"), ("length", "0")):
+            for key, value in (("location", weights), ("offset", "0"), ("length", "0")):
                 entry = tensor.external_data.add()
                 entry.key, entry.value = key, value
     if missing := wanted - found:

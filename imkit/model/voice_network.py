@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from .acoustic import Acoustic
+from .export import OPSET, write_graph
 from .own_voice import INPUTS, OUTPUTS, VoiceConfig
 from .vocoder import Vocoder
 
-OPSET = 18
+WEIGHTS = "voice.safetensors"
 
 
 class VoiceNetwork(nn.Module):
@@ -66,8 +67,6 @@ class _Named(nn.Module):
 
 def export_voice(config: VoiceConfig, path: Path) -> None:
     """Write the graph of one micro-turn without its weights. Needs the ``onnx`` package."""
-    import onnx
-
     network = VoiceNetwork(config).eval()
     for parameter in network.parameters():  # equal tensors would be merged and lose their names
         nn.init.normal_(parameter)
@@ -85,21 +84,4 @@ def export_voice(config: VoiceConfig, path: Path) -> None:
             do_constant_folding=False,
             dynamo=False,
         )
-    model = onnx.load_from_string(buffer.getvalue())
-    wanted = {f"network.{name}" for name, _ in network.named_parameters()}
-    for tensor in model.graph.initializer:
-        if tensor.name in wanted:
-            wanted.remove(tensor.name)
-            tensor.ClearField("raw_data")
-            tensor.ClearField("float_data")
-            tensor.data_location = onnx.TensorProto.EXTERNAL
-            del tensor.external_data[:]
-            for key, value in (("location", "voice.safetensors"), ("offset", "0"), ("length", "0")):
-                entry = tensor.external_data.add()
-                entry.key, entry.value = key, value
-    if wanted:
-        raise RuntimeError(f"the exported voice lost the names of {sorted(wanted)[:3]}; imkit needs them")
-    model.doc_string = ""
-    for node in model.graph.node:
-        node.doc_string = ""
-    path.write_bytes(model.SerializeToString())
+    write_graph(buffer.getvalue(), [f"network.{name}" for name, _ in network.named_parameters()], path, WEIGHTS)

@@ -10,6 +10,7 @@ from imkit.model.network import Network
 from imkit.model.reading import as_number
 from imkit.scenes import SCENES
 from imkit.scenes.trial import make_world
+from imkit.stream import ModelError
 from imkit.training.batch import forward, pack
 from imkit.training.clips import render_clips, reply_words
 from imkit.training.language import (
@@ -25,6 +26,7 @@ from imkit.training.language import (
 )
 from imkit.training.rehearse import Rehearsal, Teacher, TrainingCast, training_suite
 from imkit.training.script import answer_after, heard_token
+from imkit.training.train import grown
 from imkit.voices import Voice
 
 TALK = {"smooth_turn_taking": 1.0, "pause_handling": 1.0}
@@ -187,3 +189,12 @@ def test_what_was_said_before_is_in_reach(suite, cast, clips):
     assert torch.equal(first(long_ago), first(long_ago[-config.pinned :]))
     assert scene.written() == sorted(scene.written(), key=lambda word: word[0])
     assert len(scene.written()) >= (scene.heard > 0).sum()
+
+
+def test_a_checkpoint_of_a_smaller_vocabulary_grows():
+    saved, blank = {"head": torch.ones(3, 2)}, {"head": torch.zeros(5, 2)}
+    assert grown(saved, blank)["head"].tolist() == [[1, 1]] * 3 + [[0, 0]] * 2
+    with pytest.raises(ModelError, match="only be added to the end"):
+        grown(blank, saved)
+    with pytest.raises(ModelError, match="head"):
+        grown({"head": torch.ones(3, 4)}, blank)
