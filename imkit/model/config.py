@@ -15,6 +15,8 @@ WORD_SLOTS = 8
 # Order of the token slots inside one micro-turn: the frame, then words, then audio, then the act that sees them all.
 SLOT_FRAME, SLOT_WORD, SLOT_AUDIO, SLOT_ACT = 0, 1, 9, 15
 SLOTS_PER_TICK = 16
+STEM_DILATIONS = ((1, 1), (1, 2, 4, 8))  # of the layers at 12.5 ms and at 25 ms
+STEM_FRAMES = tuple(2 * sum(dilations) for dilations in STEM_DILATIONS)  # that they look back over
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class NanoConfig:
     tells       whether the model was taught to tell a result in the result's own words
     window      how many past tokens stay in reach, not counting pinned ones
     pinned      how many word tokens beyond the window stay in reach
+    stem_width  channels of the convolutions that make audio tokens; 0 = tokens are cut from the levels directly
     """
 
     vocabulary: tuple[str, ...]
@@ -46,6 +49,7 @@ class NanoConfig:
     mel_hop: int = 160
     mel_window: int = 400
     level_width: int = 4
+    stem_width: int = 0
     frame_px: int = 120
     patch_px: int = 40
     patch_width: int = 96
@@ -57,6 +61,10 @@ class NanoConfig:
             raise ModelError(f"width={self.width} and heads={self.heads} give no even head size; choose others")
         if 3200 % (AUDIO_TOKENS * self.mel_hop):
             raise ModelError(f"mel_hop={self.mel_hop} does not divide a 50 ms token of 800 samples")
+        if self.stem_width and (self.stem_width % 2 or self.mel_frames != 4 * AUDIO_TOKENS):
+            raise ModelError(
+                f"stem_width={self.stem_width} with mel_hop={self.mel_hop}: a stem has an even width and mel_hop=200"
+            )
 
     @property
     def head_width(self) -> int:
@@ -72,6 +80,11 @@ class NanoConfig:
     def mel_frames(self) -> int:
         """Mel frames in one micro-turn."""
         return 3200 // self.mel_hop
+
+    @property
+    def stem_state(self) -> int:
+        """Numbers that the stem keeps of the sound before a micro-turn; at least 1, so that the graph has the input."""
+        return max(1, STEM_FRAMES[0] * self.stem_width // 2 + STEM_FRAMES[1] * self.stem_width)
 
     @property
     def audio_history(self) -> int:

@@ -14,6 +14,7 @@ from .network import POSITIONS, Network
 INPUTS = (
     "microphone",
     "own",
+    "ears",
     "frame",
     "words",
     "provenance",
@@ -24,7 +25,16 @@ INPUTS = (
     "values",
     "cache_bias",
 )
-OUTPUTS = ("heard", "word", "floor", "call", "new_keys", "new_values", "slots")  # the last where there are slots
+OUTPUTS = (
+    "heard",
+    "word",
+    "floor",
+    "call",
+    "new_keys",
+    "new_values",
+    "new_ears",
+    "slots",
+)  # the last where there are slots
 ROW_FRAME, ROW_WORD, ROW_AUDIO = 0, 1, 1 + WORD_SLOTS
 ROW_ACT = ROW_AUDIO + AUDIO_TOKENS
 SLOT_OF_ROW = (
@@ -39,6 +49,7 @@ class TickGraph(nn.Module):
     """One micro-turn of the network. Shapes, with n tokens present and c places in the ring:
 
     microphone, own  float32 [1, history + 3200], 16 kHz
+    ears             float32 [1, stem_state], what the ears keep of the micro-turns before; zeros at the beginning
     frame            float32 [1, 3, px, px] in [0, 1]; anything where no frame came
     words, provenance  int64 [8]
     done             int64 [3]: word, floor and call of the micro-turn before
@@ -46,7 +57,7 @@ class TickGraph(nn.Module):
     present          int64 [n], ascending rows that are tokens; the audio rows and the act row always are
     keys, values     float32 [layer, c, head, head_width]; cache_bias float32 [c], 0 or -inf
     gives            heard [4, vocabulary], word [vocabulary], floor [3], call [calls], new keys and values
-                     [layer, n, head, head_width]; slots [sum of classes] where the model has them
+                     [layer, n, head, head_width], the new ears; slots [sum of classes] where the model has them
     """
 
     slots: Tensor
@@ -60,6 +71,7 @@ class TickGraph(nn.Module):
         self,
         microphone: Tensor,
         own: Tensor,
+        ears: Tensor,
         frame: Tensor,
         words: Tensor,
         provenance: Tensor,
@@ -75,9 +87,9 @@ class TickGraph(nn.Module):
         clock = net.clock_features(tick)  # [1, octaves * 2]
         picture = net.patches(frame)
         written = net.embed_words(words, provenance, clock.expand(WORD_SLOTS, -1))
-        audio = net.embed_audio(net.mel(microphone), net.mel(own))[0]
+        sounds, new_ears = net.embed_audio(net.mel(microphone), net.mel(own), ears)
         act = net.embed_act(done[0:1], done[1:2], done[2:3], clock)
-        x = torch.cat([picture, written, audio, act], 0)[present].unsqueeze(0)
+        x = torch.cat([picture, written, sounds[0], act], 0)[present].unsqueeze(0)
         positions = ((tick * SLOTS_PER_TICK) % POSITIONS + self.slots[present]).unsqueeze(0)
         later = present.unsqueeze(0) > present.unsqueeze(1)
         fresh = torch.zeros(later.shape, dtype=x.dtype).masked_fill(later, float("-inf"))
@@ -92,5 +104,6 @@ class TickGraph(nn.Module):
             net.call_head(acted),
             new_keys[:, 0],
             new_values[:, 0],
+            new_ears,
         )
         return out if net.slot_head is None else (*out, net.slot_head(acted))

@@ -53,6 +53,7 @@ class NanoState:
     history: npt.NDArray[np.float32]
     own_history: npt.NDArray[np.float32]
     own: npt.NDArray[np.float32]
+    ears: npt.NDArray[np.float32]
     tick: int = 0
     done: tuple[int, int, int] = (0, 0, 0)
     heard: list[int] = field(default_factory=list)
@@ -91,6 +92,7 @@ class Nano:
             np.zeros(history, np.float32),
             np.zeros(history, np.float32),
             np.zeros(INPUT_SAMPLES, np.float32),
+            np.zeros((1, self.config.stem_state), np.float32),
             mouth=new_mouth(self.clips),
             tools=frozenset(config.tools),
         )
@@ -112,6 +114,7 @@ class Nano:
         out = self.runtime.run(
             microphone=microphone[None],
             own=own[None],
+            ears=state.ears,
             frame=frame,
             words=slots[0],
             provenance=slots[1],
@@ -124,6 +127,7 @@ class Nano:
         )
         is_word = np.array([ROW_WORD <= row < ROW_AUDIO for row in present])
         state.ring.write(out["new_keys"], out["new_values"], is_word)
+        state.ears = out["new_ears"]
         state.history = microphone[INPUT_SAMPLES:]
         state.own_history = own[INPUT_SAMPLES:]
         act = self._act(state, percept, out)

@@ -17,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .config import AUDIO_TOKENS, FLOORS, PROVENANCES, NanoConfig
+from .config import FLOORS, PROVENANCES, NanoConfig
 from .frontend import MelLevels
+from .stem import AudioStem, Levels
 
 POSITIONS = 65_536
 
@@ -141,11 +142,7 @@ class Network(nn.Module):
         self.config = config
         width, words = config.width, len(config.vocabulary)
         self.mel = MelLevels(config)
-        token_levels = config.mel_frames // AUDIO_TOKENS * config.mel_bins * config.level_width
-        self.level = nn.Embedding(config.mel_levels, config.level_width)
-        self.own_level = nn.Embedding(config.mel_levels, config.level_width)
-        self.audio_in = nn.Linear(token_levels, width)
-        self.own_in = nn.Linear(token_levels, width, bias=False)
+        self.ears = AudioStem(config) if config.stem_width else Levels(config)
         self.word = nn.Embedding(words, width)
         self.provenance = nn.Embedding(len(PROVENANCES), width)
         self.said = nn.Embedding(words, width)
@@ -171,14 +168,13 @@ class Network(nn.Module):
             nn.init.zeros_(block.out.weight)
             nn.init.zeros_(block.down.weight)
 
-    def embed_audio(self, levels: Tensor, own_levels: Tensor) -> Tensor:
-        """Levels [batch, ticks * mel_frames, bins], microphone and own, to tokens [batch, ticks * 4, width]."""
-        batch = levels.shape[0]
-        per_token = self.config.mel_frames // AUDIO_TOKENS * self.config.mel_bins
-        heard = self.level(levels).reshape(batch, -1, per_token * self.config.level_width)
-        own = self.own_level(own_levels).reshape(batch, -1, per_token * self.config.level_width)
-        out: Tensor = self.audio_in(heard) + self.own_in(own)
-        return out
+    def embed_audio(self, levels: Tensor, own_levels: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """Levels [batch, ticks * mel_frames, bins], microphone and own, after a past [batch, stem_state].
+
+        Gives tokens [batch, ticks * 4, width] and the past of the next micro-turn; zeros are the past of a beginning.
+        """
+        tokens, now = self.ears(levels, own_levels, past)
+        return tokens, now
 
     def clock_features(self, ticks: Tensor) -> Tensor:
         """Phases of micro-turn numbers [...] at periods of 2, 4, 8 ... ticks: [..., 2 * octaves]."""

@@ -269,6 +269,15 @@ def in_reach(batch: Batch, window: int, pinned: int) -> Tensor:
     return (older & (near | kept)).unsqueeze(1)
 
 
+def hear(network: torch.nn.Module, batch: Batch) -> Tensor:
+    """Audio tokens [b, 4t, width] of a batch, as if every scene began in silence."""
+    from imkit.model.network import Network
+
+    assert isinstance(network, Network)
+    past = torch.zeros(len(batch.levels), network.config.stem_state, device=batch.levels.device)
+    return network.embed_audio(batch.levels.int(), batch.own_levels.int(), past)[0]
+
+
 def embed(network: torch.nn.Module, batch: Batch) -> Tensor:
     """Packed tokens [b, n, width] of a batch."""
     from imkit.model.network import Network
@@ -277,7 +286,7 @@ def embed(network: torch.nn.Module, batch: Batch) -> Tensor:
     ticks = batch.word.shape[1]
     device = batch.source.device
     clock = network.clock_features(batch.tick0[:, None] + torch.arange(ticks, device=device))
-    audio = network.embed_audio(batch.levels.int(), batch.own_levels.int())
+    audio = hear(network, batch)
     act = network.embed_act(batch.said, batch.floor_in, batch.call_in, clock)
     word_clock = network.clock_features(batch.tick0[:, None] + batch.word_tick)
     words = network.embed_words(batch.words, batch.provenance, word_clock)

@@ -13,19 +13,22 @@ from torch import Tensor, nn
 from imkit.model.config import NanoConfig
 from imkit.model.network import Network
 
-from .batch import Batch, forward
+from .batch import Batch, forward, hear
 from .pictures import SEEN_CLASSES, WANTED_CLASSES
 from .script import COUNTDOWN_CLASSES
 
 
 class Helpers(nn.Module):
-    """Heads that help learning and are left behind: phase of the word under way, micro-turns until something is due,
+    """Heads that help learning and are left behind: the word heard and the phase of the
+    word under way, read from the decoder and from its input alone; micro-turns until something is due,
     colour and shape in a frame; read from act tokens: what is watched for, what is in view, whether it is that.
     """
 
     def __init__(self, config: NanoConfig) -> None:
         super().__init__()
         self.phase = nn.Linear(config.width, 2 * len(config.vocabulary))
+        self.ears_heard = nn.Linear(config.width, len(config.vocabulary))
+        self.ears_phase = nn.Linear(config.width, 2 * len(config.vocabulary))
         self.countdown = nn.Linear(config.width, COUNTDOWN_CLASSES)
         self.seen = nn.Linear(config.width, SEEN_CLASSES)
         self.wanted = nn.Linear(config.width, WANTED_CLASSES)
@@ -47,6 +50,27 @@ def grade_frames(network: Network, helpers: Helpers, frames: Tensor, seen: Tenso
     loss = F.cross_entropy(logits[known], seen[known])
     right = (logits.argmax(-1) == seen)[known].float().mean()
     return loss, {"seen": float(loss.detach()), "seen_right": float(right)}
+
+
+def grade_hearing(heard: Tensor, phase: Tensor, batch: Batch, name: str) -> tuple[Tensor, dict[str, float]]:
+    """Loss of logits of the word to be written [b, 4t, words] and of the word under way [b, 4t, 2 words]."""
+    loss_heard = weighted(heard, batch.heard, 0.3)
+    loss = 2.5 * loss_heard + 0.6 * weighted(phase, batch.phase, 0.5)
+    with torch.no_grad():
+        spoken = batch.heard > 0
+        guess = heard.argmax(-1)
+        log = {
+            name: float(loss_heard),
+            f"{name}_recall": float((guess == batch.heard)[spoken].float().mean()),
+            f"{name}_false": float((guess[batch.heard == 0] > 0).float().mean()),
+        }
+    return loss, log
+
+
+def grade_ears(network: Network, helpers: Helpers, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    """Loss of telling words from audio tokens alone, before the decoder has seen them."""
+    tokens = F.gelu(hear(network, batch))
+    return grade_hearing(helpers.ears_heard(tokens), helpers.ears_phase(tokens), batch, "ears")
 
 
 def grade_watching(helpers: Helpers, batch: Batch, act: Tensor, below: Tensor) -> tuple[Tensor, dict[str, float]]:
@@ -93,17 +117,7 @@ def grade_slots(network: Network, batch: Batch, act: Tensor) -> tuple[Tensor, di
 def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tuple[Tensor, dict[str, float]]:
     """Loss of a batch, and numbers worth logging. ``acting`` False grades hearing only."""
     audio, act, below = forward(network, batch)
-    heard_logits = network.heard_head(audio)
-    loss_heard = weighted(heard_logits, batch.heard, 0.3)
-    loss = 2.5 * loss_heard + 0.6 * weighted(helpers.phase(audio), batch.phase, 0.5)
-    with torch.no_grad():
-        spoken = batch.heard > 0
-        guess = heard_logits.argmax(-1)
-        log = {
-            "heard": float(loss_heard),
-            "heard_recall": float((guess == batch.heard)[spoken].float().mean()),
-            "heard_false": float((guess[batch.heard == 0] > 0).float().mean()),
-        }
+    loss, log = grade_hearing(network.heard_head(audio), helpers.phase(audio), batch, "heard")
     if acting:
         word_logits, floor_logits = network.word_head(act), network.floor_head(act)
         call_logits = network.call_head(act)

@@ -24,8 +24,9 @@ import torch
 from imkit.model.config import NanoConfig
 from imkit.model.export import export_graph
 from imkit.model.frontend import MelLevels
-from imkit.model.network import Network
+from imkit.model.network import Block, Network
 from imkit.model.own_voice import open_voice
+from imkit.model.stem import TimeDelay
 from imkit.model.weights import save_weights
 from imkit.stream import ModelError
 from imkit.voices import SAMPLE_RATE_HZ, Voice
@@ -34,8 +35,9 @@ from .bank import Bank
 from .batch import Batch, pack
 from .clips import render_clips
 from .compose import VIDEO_SHARE, Composer
+from .curves import page, read_log
 from .language import CALLS, NONE, SLOTS, Language, vocabulary
-from .losses import Helpers, grade, grade_frames
+from .losses import Helpers, grade, grade_ears, grade_frames
 from .pictures import album
 from .rehearse import Rehearsal, TrainingCast, training_suite
 from .script import HEARD_DELAY_S
@@ -105,8 +107,9 @@ def compose_album(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> No
 
 
 def optimisers(network: Network, helpers: Helpers, settings: dict[str, float]) -> list[torch.optim.Optimizer]:
-    """Muon (Jordan et al. 2024) for the matrices of the decoder, AdamW for everything else."""
-    matrices = [p for p in network.blocks.parameters() if p.ndim == 2]
+    """Muon (Jordan et al. 2024) for the matrices of the layers, AdamW for everything else."""
+    layers = [m for m in network.modules() if isinstance(m, Block | TimeDelay)]
+    matrices = [p for layer in layers for p in layer.parameters() if p.ndim == 2]
     chosen = {id(p) for p in matrices}
     others = [p for p in [*network.parameters(), *helpers.parameters()] if id(p) not in chosen]
     return [
@@ -202,7 +205,10 @@ class Run:
         else:
             batch = Batch.from_arrays(arrays).to(self.device)
             with torch.autocast(self.device.type, torch.bfloat16):
-                loss, log = grade(self.network, self.helpers, batch, bool(plan.get("acting", True)))
+                if plan.get("ears"):
+                    loss, log = grade_ears(self.network, self.helpers, batch)
+                else:
+                    loss, log = grade(self.network, self.helpers, batch, bool(plan.get("acting", True)))
             self.heard_s += plan["batch"] * plan["scene_s"]
         groups = [group for o in self.optimisers for group in o.param_groups]
         for group, rate in zip(groups, self.rates, strict=True):
@@ -270,16 +276,19 @@ class Run:
 
     def _report(self, stage: str, total: float, sums: dict[str, list[float]]) -> None:
         means = {name: round(float(np.mean(values)), 4) for name, values in sums.items()}
+        later = self.recipe["stage"][self.stage + 1 :]
         row = {
             "stage": stage,
             "step": self.step,
             "minutes": round(self.trained_s / 60, 2),
-            "left_minutes": round((total - self.stage_s) / 60, 1),
+            "left_minutes": round((total - self.stage_s) / 60 + sum(plan["minutes"] for plan in later), 1),
             "audio_h": round(self.heard_s / 3600, 2),
             **means,
         }
-        with (self.work / "log.jsonl").open("a", encoding="utf-8") as file:
+        log = self.work / "log.jsonl"
+        with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+        (self.work / "training.html").write_text(page(read_log(log), row["left_minutes"]), encoding="utf-8")
         print(" ".join(f"{k}={v}" for k, v in row.items()), flush=True)
 
 
@@ -328,7 +337,7 @@ def main(arguments: Sequence[str]) -> int:
     run = Run(recipe, device)
     print("resumed at step", run.step) if run.resume() else print("from nothing")
     count = sum(p.numel() for p in run.network.parameters())
-    print(f"{count / 1e6:.2f}M parameters on {device}")
+    print(f"{count / 1e6:.2f}M parameters on {device}; curves: {work / 'training.html'}")
     while run.stage < len(recipe["stage"]):
         run.play_stage(options.workers)
         run.stage, run.stage_s = run.stage + 1, 0.0

@@ -9,6 +9,7 @@ import torch
 
 from imkit.model.config import NanoConfig
 from imkit.model.network import Network
+from imkit.model.stem import TimeDelay
 from imkit.model.voice import Clips
 from imkit.model.weights import save_weights
 
@@ -26,6 +27,9 @@ def small_network(config: NanoConfig, seed: int = 0) -> Network:
     for block in network.blocks:  # zero by design at the start of training; here they must matter
         torch.nn.init.normal_(block.out.weight, std=0.2)
         torch.nn.init.normal_(block.down.weight, std=0.2)
+    for layer in network.ears.modules():
+        if isinstance(layer, TimeDelay):
+            torch.nn.init.normal_(layer.down.weight, std=0.2)
     for head in (network.heard_head, network.word_head, network.floor_head, network.call_head):
         torch.nn.init.normal_(head.weight, std=1.0)
     return network.eval()

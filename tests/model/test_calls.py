@@ -36,7 +36,8 @@ class Decided:
         out |= {"floor": np.eye(3)[0], "call": np.eye(len(CALLS))[self.call]}
         rows = np.concatenate([np.eye(size)[k] for size, k in zip(CONFIG.slot_sizes, self.slots, strict=False)] or [[]])
         out |= {"slots": np.pad(rows, (0, sum(CONFIG.slot_sizes) - len(rows)))}
-        return out | {"new_keys": np.zeros(tokens, np.float32), "new_values": np.zeros(tokens, np.float32)}
+        state = {name: np.zeros(tokens, np.float32) for name in ("new_keys", "new_values")}
+        return out | state | {"new_ears": inputs["ears"]}
 
 
 def act_of(call, slots=(), tools=()):

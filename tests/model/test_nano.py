@@ -48,10 +48,11 @@ def percepts(count, seed=0, frames=True):
         )
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+@pytest.fixture(scope="module", params=["levels", "stem"])
+def folder(tmp_path_factory, request):
     path = tmp_path_factory.mktemp("small")
-    write_small(path, graph=True)
+    stem = {"mel_hop": 200, "stem_width": 24} if request.param == "stem" else {}
+    write_small(path, small_config(**stem), graph=True)
     return path
 
 

@@ -22,7 +22,7 @@ from imkit.training.clips import reply_words
 from imkit.training.compose import Composer
 from imkit.training.evaluate import word_errors
 from imkit.training.language import CALLS, COLOURS, NONE, SHAPES, Language, number_words, vocabulary
-from imkit.training.losses import Helpers, grade
+from imkit.training.losses import Helpers, grade, grade_ears
 from imkit.training.pictures import SEEN_CLASSES, album, seen_class, wanted_class
 from imkit.training.script import Script, act_after, answer_after, heard_token
 from imkit.training.speech import is_held_out, plan_bank
@@ -231,6 +231,30 @@ def test_a_network_learns_a_batch_by_heart(composer, small):
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.4 * losses[0]
     assert set(log) >= {"heard_recall", "word_recall", "call_recall"}
+
+
+def test_ears_learn_words_by_heart_without_the_decoder(composer):
+    torch.manual_seed(0)
+    config = NanoConfig(
+        tuple(vocabulary()), (NONE, *CALLS), width=48, layers=1, heads=3, patch_width=16, mel_hop=200, stem_width=64
+    )
+    rng = np.random.default_rng(3)
+    batch = pack([composer.scene(rng, 8.0, {"dense": 1.0})], config, MelLevels(config), rng)
+    network, helpers = Network(config), Helpers(config)
+    optimiser = torch.optim.AdamW([*network.parameters(), *helpers.parameters()], lr=3e-3)
+    first, recalls = {name: value.clone() for name, value in network.state_dict().items()}, []
+    for _ in range(60):
+        loss, log = grade_ears(network, helpers, batch)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        recalls.append(log["ears_recall"])
+    assert recalls[0] < 0.2
+    assert recalls[-1] > 0.9
+    changed = {
+        name.split(".")[0] for name, value in network.state_dict().items() if not torch.equal(value, first[name])
+    }
+    assert changed == {"ears"}
 
 
 RECIPE = """
