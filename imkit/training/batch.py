@@ -278,8 +278,8 @@ def hear(network: torch.nn.Module, batch: Batch) -> Tensor:
     return network.embed_audio(batch.levels.int(), batch.own_levels.int(), past)[0]
 
 
-def embed(network: torch.nn.Module, batch: Batch) -> Tensor:
-    """Packed tokens [b, n, width] of a batch."""
+def embed(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Packed tokens [b, n, width] of a batch, and those of its audio alone [b, 4t, width]."""
     from imkit.model.network import Network
 
     assert isinstance(network, Network)
@@ -298,20 +298,21 @@ def embed(network: torch.nn.Module, batch: Batch) -> Tensor:
         rows[batch.frame_row, batch.frame_slot] = network.patches(pictures).to(audio.dtype)
         parts.append(rows)
     table = torch.cat(parts, 1)
-    return table.gather(1, batch.source[..., None].expand(-1, -1, table.shape[-1]))
+    return table.gather(1, batch.source[..., None].expand(-1, -1, table.shape[-1])), audio
 
 
-def forward(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+def forward(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The whole batch at once: residuals of audio tokens [b, 4t, width] and of act tokens [b, t, width].
 
-    Third, the act tokens two thirds of the way up, where what is asked and what is seen must be known already.
+    Third, the act tokens two thirds of the way up, where what is asked and what is seen must be known already; fourth,
+    the audio tokens as the ears give them to the decoder.
     """
     from imkit.model.network import Network
 
     assert isinstance(network, Network)
     reach = in_reach(batch, network.config.window, network.config.pinned)
     positions = batch.position + (batch.tick0 * SLOTS_PER_TICK)[:, None]
-    x = embed(network, batch)
+    x, tokens = embed(network, batch)
     bias = torch.zeros(reach.shape, dtype=x.dtype, device=x.device).masked_fill_(~reach, float("-inf"))
     halfway: list[Tensor] = []
 
@@ -331,4 +332,5 @@ def forward(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Ten
         out[audio].reshape(len(out), -1, width),
         out[act].reshape(len(out), ticks, width),
         below[act].reshape(len(out), ticks, width),
+        tokens,
     )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from imkit.model.config import NanoConfig
 from imkit.model.network import Network
 
-from .batch import Batch, forward, hear
+from .batch import Batch, forward
 from .pictures import SEEN_CLASSES, WANTED_CLASSES
 from .script import COUNTDOWN_CLASSES
 
@@ -67,10 +67,10 @@ def grade_hearing(heard: Tensor, phase: Tensor, batch: Batch, name: str) -> tupl
     return loss, log
 
 
-def grade_ears(network: Network, helpers: Helpers, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-    """Loss of telling words from audio tokens alone, before the decoder has seen them."""
-    tokens = F.gelu(hear(network, batch))
-    return grade_hearing(helpers.ears_heard(tokens), helpers.ears_phase(tokens), batch, "ears")
+def grade_ears(helpers: Helpers, tokens: Tensor, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    """Loss of telling words from audio tokens [b, 4t, width] alone, before the decoder has seen them."""
+    felt = F.gelu(tokens)
+    return grade_hearing(helpers.ears_heard(felt), helpers.ears_phase(felt), batch, "ears")
 
 
 def grade_watching(helpers: Helpers, batch: Batch, act: Tensor, below: Tensor) -> tuple[Tensor, dict[str, float]]:
@@ -116,8 +116,11 @@ def grade_slots(network: Network, batch: Batch, act: Tensor) -> tuple[Tensor, di
 
 def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tuple[Tensor, dict[str, float]]:
     """Loss of a batch, and numbers worth logging. ``acting`` False grades hearing only."""
-    audio, act, below = forward(network, batch)
+    audio, act, below, tokens = forward(network, batch)
     loss, log = grade_hearing(network.heard_head(audio), helpers.phase(audio), batch, "heard")
+    if network.config.stem_width:  # what is learned above must not unlearn what the ears can do alone
+        loss_ears, ears_log = grade_ears(helpers, tokens, batch)
+        loss, log = loss + 0.3 * loss_ears, log | ears_log
     if acting:
         word_logits, floor_logits = network.word_head(act), network.floor_head(act)
         call_logits = network.call_head(act)

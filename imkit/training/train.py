@@ -32,7 +32,7 @@ from imkit.stream import ModelError
 from imkit.voices import SAMPLE_RATE_HZ, Voice
 
 from .bank import Bank
-from .batch import Batch, pack
+from .batch import Batch, hear, pack
 from .clips import render_clips
 from .compose import VIDEO_SHARE, Composer
 from .curves import page, read_log
@@ -206,7 +206,7 @@ class Run:
             batch = Batch.from_arrays(arrays).to(self.device)
             with torch.autocast(self.device.type, torch.bfloat16):
                 if plan.get("ears"):
-                    loss, log = grade_ears(self.network, self.helpers, batch)
+                    loss, log = grade_ears(self.helpers, hear(self.network, batch), batch)
                 else:
                     loss, log = grade(self.network, self.helpers, batch, bool(plan.get("acting", True)))
             self.heard_s += plan["batch"] * plan["scene_s"]

@@ -93,7 +93,7 @@ def test_streamed_equals_offline(folder):
     network = model.runtime.inner.graph.network
     batch = pack([scene], model.config, network.mel, np.random.default_rng(0), augment=False)
     with torch.no_grad():
-        audio, act, _ = forward(network, batch)
+        audio, act, _, _ = forward(network, batch)
         whole = {
             "heard": network.heard_head(audio)[0],
             "word": network.word_head(act)[0],

@@ -17,7 +17,7 @@ from imkit.model.voice import Clips
 from imkit.stream import heard_from_s
 from imkit.training import card, train
 from imkit.training.bank import Bank, BankUtterance, build_bank
-from imkit.training.batch import in_reach, matches, pack
+from imkit.training.batch import hear, in_reach, matches, pack
 from imkit.training.clips import reply_words
 from imkit.training.compose import Composer
 from imkit.training.evaluate import word_errors
@@ -244,7 +244,7 @@ def test_ears_learn_words_by_heart_without_the_decoder(composer):
     optimiser = torch.optim.AdamW([*network.parameters(), *helpers.parameters()], lr=3e-3)
     first, recalls = {name: value.clone() for name, value in network.state_dict().items()}, []
     for _ in range(60):
-        loss, log = grade_ears(network, helpers, batch)
+        loss, log = grade_ears(helpers, hear(network, batch), batch)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
