@@ -10,15 +10,17 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 MODULES := widget/node_modules/.installed
 STATIC := imkit/notebook/static
+BUNDLE := widget.js widget.css surface.js surface.css
 PYTEST := $(BIN)/pytest -q
 
-.PHONY: help pictures lab test test-unit test-notebooks test-browser lint types widget widget-check bench bench-browser system clean
+.PHONY: help pictures lab test test-unit test-notebooks test-browser test-serve lint types widget widget-check bench bench-browser system clean
 
 help:
 	@echo 'make lab            open JupyterLab on the first notebook'
 	@echo 'make test           everything: widget, lint, types, unit, notebooks, browser'
 	@echo 'make test-unit      Python tests without a browser        (k=NAME for some of them)'
 	@echo 'make test-browser   real JupyterLab in real Chromium      (k=NAME for some of them)'
+	@echo 'make test-serve     background models against a real transformers server'
 	@echo 'make widget         build the front end into $(STATIC)'
 	@echo 'make bench          measure this machine against the targets; bench-browser for its browser rows'
 
@@ -62,15 +64,20 @@ test-notebooks: $(INSTALLED)
 test-browser: $(INSTALLED)
 	$(PYTEST) -m 'browser and not slow' $(if $(k),-k '$(k)')
 
+# A real chat server with a model taught on the spot; a minute or two, so not part of make test.
+test-serve: $(INSTALLED)
+	$(BIN)/python -m pip install -q $(PIP_FLAGS) -c constraints.txt 'transformers[serving]'
+	$(PYTEST) -m slow tests/background/test_serve.py
+
 widget: $(MODULES)
 	cd widget && npm run --silent build
 
 # Types, tests, and that the committed bundle is the one that this source builds.
 widget-check: $(MODULES)
 	cd widget && npm run --silent check && npm test --silent
-	@before=$$(mktemp -d) && cp $(STATIC)/widget.js $(STATIC)/widget.css "$$before" \
+	@before=$$(mktemp -d) && (cd $(STATIC) && cp $(BUNDLE) "$$before") \
 	&& (cd widget && npm run --silent build) \
-	&& cmp "$$before/widget.js" $(STATIC)/widget.js && cmp "$$before/widget.css" $(STATIC)/widget.css \
+	&& for name in $(BUNDLE); do cmp "$$before/$$name" "$(STATIC)/$$name" || exit 1; done \
 	&& rm -r "$$before" \
 	|| { echo 'the bundle in $(STATIC) was stale; it is rebuilt now, commit it'; exit 1; }
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         Word,
     )
     from .surfaces import Surface
-    from .tools import tool
+    from .tools import mcp, tool
 
 __version__ = "0.1.0"
 
@@ -49,6 +49,7 @@ _HOME = {
     "Timeline": "stream",
     "Word": "stream",
     "load": "adapters",
+    "mcp": "tools",
     "tool": "tools",
 }
 
@@ -69,6 +70,7 @@ __all__ = [
     "Timeline",
     "Word",
     "load",
+    "mcp",
     "tool",
 ]
 
@@ -80,6 +82,16 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f".{module}", __name__), inside or name)
     globals()[name] = value
     return value
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext imkit``: adds ``%imkit`` and ``%%ask``."""
+    import_module(".notebook.magics", __name__).load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """``%unload_ext imkit``: takes them and what they made back."""
+    import_module(".notebook.magics", __name__).unload(shell)
 
 
 def __dir__() -> list[str]:

@@ -23,15 +23,17 @@ const inline = {
   },
 };
 
-await build({
-  ...common,
-  entryPoints: [resolve(here, "src/widget.ts")],
-  outfile: resolve(out, "widget.js"),
-  format: "esm",
-  define: { "define.amd": "false" },
-  plugins: [inline],
-});
-await copyFile(resolve(here, "src/widget.css"), resolve(out, "widget.css"));
-for (const name of ["widget.js", "widget.css"]) {
+for (const name of ["widget", "surface"]) {
+  await build({
+    ...common,
+    entryPoints: [resolve(here, `src/${name}.ts`)],
+    outfile: resolve(out, `${name}.js`),
+    format: "esm",
+    define: { "define.amd": "false" },
+    plugins: [inline],
+  });
+  await copyFile(resolve(here, `src/${name}.css`), resolve(out, `${name}.css`));
+}
+for (const name of ["widget.js", "widget.css", "surface.js", "surface.css"]) {
   console.log(name, ((await stat(resolve(out, name))).size / 1000).toFixed(1), "kB");
 }

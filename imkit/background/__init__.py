@@ -1,6 +1,23 @@
 """The background model: what thinks longer than a tick, beside the conversation."""
 
 from .analyst import Analyst
-from .protocol import Answer, BackgroundModel, Cancelled, Desk, Task
+from .chat import ChatModel
+from .choose import choose
+from .local import LocalModel
+from .protocol import Answer, BackgroundModel, Cancelled, Desk, OpenTask, Task, Variable
+from .rounds import Limits
 
-__all__ = ["Analyst", "Answer", "BackgroundModel", "Cancelled", "Desk", "Task"]
+__all__ = [
+    "Analyst",
+    "Answer",
+    "BackgroundModel",
+    "Cancelled",
+    "ChatModel",
+    "Desk",
+    "Limits",
+    "LocalModel",
+    "OpenTask",
+    "Task",
+    "Variable",
+    "choose",
+]

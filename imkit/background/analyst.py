@@ -1,123 +1,132 @@
 """The analyst: an offline background model. A small deterministic planner over the notebook tools.
 
-It is not a language model and says so: it finds the names of real variables and columns in a request, chooses one of
-three tools, and answers in a sentence.
+It is not a language model and says so: it finds what kind of work a request asks for, the names of real variables and
+columns in it, chooses tools, and answers in a sentence. Where it is not sure which name is meant it asks back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from .match import mentions, words_of
+from . import about_notebook, about_tables
+from .errand import Errand
+from .intents import Kind, kind_of
+from .match import mentions
+from .names import AskBack, names_something
 from .protocol import Answer, Desk, Task
 
 WHAT_I_AM = "I am a small planner, not a language model"
-WHAT_I_CAN = "I can list your variables, describe a table, plot its columns, or find a name in this notebook"
+WHAT_I_CAN = (
+    "I can list your variables, describe, plot, filter and compare tables, look for missing values, outliers, trends "
+    "and join keys, work out a sum, or look into the docs"
+)
+REMEMBER_TICKS = 150
+_ORDINALS = (("first", "former", "1"), ("second", "latter", "2"), ("third", "3"), ("fourth", "4"))
 
-_TOPIC_WORDS = {
-    "plot": ("plot", "draw", "chart", "graph", "histogram", "scatter", "visualise", "visualize", "figure", "diagram"),
-    "describe": ("describe", "summary", "summarise", "summarize", "about", "statistics", "stats", "mean", "average"),
-    "list": ("list", "variables", "names", "tables", "dataframes", "frames"),
-    "search": ("search", "find", "look", "where", "which"),
+_ERRANDS: Mapping[Kind, Callable[[Errand], Answer]] = {
+    Kind.DESCRIBE: about_tables.describe,
+    Kind.PLOT: about_tables.plot,
+    Kind.STATISTIC: about_tables.statistic,
+    Kind.COMPARE: about_tables.compare,
+    Kind.CORRELATE: about_tables.correlate,
+    Kind.COUNT: about_tables.count,
+    Kind.FILTER: about_tables.some_rows,
+    Kind.MISSING: about_tables.missing,
+    Kind.OUTLIERS: about_tables.outliers,
+    Kind.TREND: about_tables.trend,
+    Kind.KEYS: about_notebook.keys,
+    Kind.CHANGED: about_notebook.changed,
+    Kind.DOCS: about_notebook.docs,
+    Kind.COMPUTE: about_notebook.compute,
+    Kind.ERROR: about_notebook.error,
+    Kind.SEARCH: about_notebook.search,
 }
-_FILLER_WORDS = """
-a all an and are as at against between by can chart column columns could data dataframe describe do draw each find
-for frame from get give graph have histogram how i in is it list look make me my of on or our over per please plot
-scatter search see show some summarise summarize summary table tables tell that the them there this to use variable
-variables versus vs what where which with would you your
-"""
-_FILLER = frozenset(_FILLER_WORDS.split())
-_ALONG = frozenset({"against", "versus", "vs", "over", "by", "per"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What was asked back, and of which request."""
+
+    tick: int
+    kind: Kind
+    text: str
+    options: tuple[str, ...]
+    settled: frozenset[str]
 
 
 class Analyst:
-    """Answers "list", "describe", "plot" and "search"; for anything else it says what it can do."""
+    """Answers requests about the notebook's data by rule; for anything else it says what it can do."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._question: _Question | None = None
 
     def answer(self, task: Task, desk: Desk) -> Answer:
         """Plans and carries out one task. Reads the notebook through the desk's tools only."""
+        with self._lock:
+            question, self._question = self._question, None
+        text = task.typed or task.request
+        if kind_of(text, task.topic) is Kind.DOCS:  # before anything is read, so that nothing read can steer a search
+            return self._carry_out(Kind.DOCS, text, (), task, desk)
         listed = desk.tools["list_variables"]()
         desk.check()
-        text = task.typed or task.request
-        match self._topic(task, text):
-            case "list":
-                return Answer(listed["text"], surface=listed["surface"])
-            case "describe" | "plot" as topic:
-                return self._on_table(topic, task, listed["variables"], desk)
-            case "search":
-                return self._search(text, listed["variables"])
-            case _:
-                return Answer(f"I did not understand that. {WHAT_I_AM}. {WHAT_I_CAN}.", ok=False)
+        variables: list[Mapping[str, Any]] = listed["variables"]
+        text, kind = _understood(task, variables)
+        chosen = _choice(text, question, task.tick) if question is not None else ""
+        if question is not None and chosen and (kind is None or kind is Kind.SEARCH or task.topic):
+            return self._carry_out(question.kind, question.text, variables, task, desk, question.settled | {chosen})
+        if kind is None:
+            return Answer(f"I did not understand that. {WHAT_I_AM}. {WHAT_I_CAN}.", ok=False)
+        if kind is Kind.LIST:
+            return Answer(listed["text"], surface=listed["surface"])
+        return self._carry_out(kind, text, variables, task, desk)
 
-    def _topic(self, task: Task, text: str) -> str:
-        if task.topic in _TOPIC_WORDS:
-            return task.topic
-        said = words_of(text)
-        return next((topic for topic, words in _TOPIC_WORDS.items() if any(word in said for word in words)), "")
-
-    def _on_table(self, topic: str, task: Task, variables: list[Mapping[str, Any]], desk: Desk) -> Answer:
-        tables = [about for about in variables if "columns" in about]
-        if not tables:
-            return Answer(f"There is no table to {topic} in this notebook yet.", ok=False)
-        # What was typed holds real names; what was recognised may be all there is.
-        text = task.typed if task.typed and _names_something(task.typed, tables) else task.request or task.typed
-        table, named = _choose_table(text, tables)
-        desk.check()
-        name = str(table["name"])
-        aside = "" if named or len(tables) == 1 else f" You did not name a table, so I took the newest, {name}."
-        if topic == "describe":
-            answer = desk.tools["describe_frame"](name=name)
-        else:
-            columns = _columns_in_order(text, name, [str(column) for column in table["columns"]])
-            answer = desk.tools["plot_columns"](name=name, columns=columns)
-        return Answer(answer["text"] + aside, surface=answer["surface"])
-
-    def _search(self, text: str, variables: list[Mapping[str, Any]]) -> Answer:
-        names = {str(about["name"]): "a variable" for about in variables}
-        for about in variables:
-            for column in about.get("columns", ()):
-                names.setdefault(str(column), f"a column of {about['name']}")
-        found = mentions(text, names, _FILLER)
-        if found:
-            told = "; ".join(f"{one.name} is {names[one.name]}" for one in found[:4])
-            return Answer(f"I looked through the names in this notebook: {told}.")
-        wanted = " ".join(word for word in words_of(text) if word not in _FILLER)
-        like = f" like {wanted[:60]}" if wanted else " to look for"
-        return Answer(
-            f"I found no name{like} among {len(variables)} variables. I only search this notebook, not the web.",
-            ok=False,
-        )
+    def _carry_out(
+        self,
+        kind: Kind,
+        text: str,
+        variables: Any,
+        task: Task,
+        desk: Desk,
+        settled: frozenset[str] = frozenset(),
+    ) -> Answer:
+        earlier = [line.text for line in reversed(task.conversation)]
+        errand = Errand(kind, text, list(variables), earlier, desk, settled)
+        try:
+            return _ERRANDS[kind](errand)
+        except AskBack as unsure:
+            if unsure.options:
+                with self._lock:
+                    self._question = _Question(task.tick, kind, text, unsure.options, settled)
+            return Answer(str(unsure), ok=False)
 
 
-def _names_something(text: str, tables: list[Mapping[str, Any]]) -> bool:
-    names = [str(about["name"]) for about in tables]
-    for about in tables:
-        names.extend(map(str, about["columns"]))
-    return bool(mentions(text, names, _FILLER))
+def _understood(task: Task, variables: list[Mapping[str, Any]]) -> tuple[str, Kind | None]:
+    """What to read and what it asks for. Typed words hold real names; what was recognised may be all there is."""
+    typed, heard = task.typed, task.request
+    if typed and (not heard or names_something(typed, variables)):
+        text, other = typed, heard
+    elif heard and (not typed or names_something(heard, variables) or kind_of(heard) is not None):
+        text, other = heard, typed
+    else:
+        text, other = typed or heard, ""
+    kind = kind_of(text, task.topic)
+    return text, kind if kind is not None else kind_of(other)
 
 
-def _choose_table(text: str, tables: list[Mapping[str, Any]]) -> tuple[Mapping[str, Any], bool]:
-    """The table that is meant and whether the text says so: by its name, else by its columns, else the newest."""
-    by_name = {str(about["name"]): about for about in tables}
-    named = mentions(text, by_name, _FILLER)
-    if named:
-        return by_name[max(named, key=lambda one: one.score).name], True
-    best, most = tables[-1], 0.0
-    for about in reversed(tables):
-        score = sum(one.score for one in mentions(text, map(str, about["columns"]), _FILLER))
-        if score > most:
-            best, most = about, score
-    return best, most > 0
-
-
-def _columns_in_order(text: str, table: str, columns: list[str]) -> list[str]:
-    """The columns that are meant, x first: in "a against b" that is b, otherwise the one named first."""
-    found = [one for one in mentions(text, [table, *columns], _FILLER) if one.name in columns]
-    names = [one.name for one in found]
-    said = words_of(text)
-    for before, after in pairwise(found):
-        if _ALONG & set(said[before.end : after.start]):
-            names.remove(after.name)
-            return [after.name, *names]
-    return names
+def _choice(text: str, question: _Question, tick: int) -> str:
+    """Which of the options of a question the text chooses; "" for none."""
+    if not 0 <= tick - question.tick <= REMEMBER_TICKS:
+        return ""
+    found = [one for one in mentions(text, question.options) if not one.rivals]
+    if len(found) == 1:
+        return found[0].name
+    said = set(re.findall(r"\w+", text.lower()))
+    for option, words in zip(question.options, _ORDINALS, strict=False):
+        if said & set(words):
+            return option
+    return ""

@@ -52,7 +52,7 @@ def _command(arguments: argparse.Namespace) -> int:
     if command == "bench":
         from .bench import bench
 
-        return bench(arguments.model, arguments.minutes, arguments.only)
+        return bench(arguments.model, arguments.minutes, [*arguments.rows, *(arguments.only or ())] or None)
     if command == "eval":
         from .evaluate import evaluate
 
@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     _out(run, required=True)
 
     bench = command("bench", "Measure what the design asks for and print it beside its targets.")
+    bench.add_argument("rows", nargs="*", metavar="ROW", help="only these rows, such as delegate; as --only")
     _model(bench)
     bench.add_argument(
         "--minutes", type=_seconds, default=30.0, metavar="N", help="length of the long run (default 30)"

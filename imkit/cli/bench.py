@@ -36,15 +36,17 @@ BROWSER_ROWS = (
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement. ``target`` is the highest value that is good enough."""
+    """One measurement. ``target`` is the highest value that is good enough, None where nothing says what that is."""
 
     name: str
     measured: float
-    target: float
+    target: float | None
     unit: str
     note: str = ""
 
     def __str__(self) -> str:
+        if self.target is None:
+            return f"{self.name:<52} {_number(self.measured, self.unit):>11} {'-':>11}         {self.note}".rstrip()
         ratio = f"{self.measured / self.target:6.2f}" if self.target else "   yes" if self.measured <= 0 else "    no"
         measured, target = _number(self.measured, self.unit), _number(self.target, self.unit)
         return f"{self.name:<52} {measured:>11} {target:>11} {ratio}  {self.note}".rstrip()
@@ -74,6 +76,7 @@ def benchmarks(model: str, minutes: float) -> dict[str, Callable[[], Iterator[Ro
         "stop time": lambda: _stop(model),
         "replay": lambda: _replay(model),
         "open and close": lambda: _open_close(model),
+        "delegate": lambda: _delegate(model),
         "long run": lambda: _long(model, minutes),
     }
 
@@ -264,6 +267,12 @@ def _open_close(model: str) -> Iterator[Row]:
             session.start()
     time.sleep(0.2)
     yield Row("100 open/close: threads left", float(threading.active_count() - before), 0, "")
+
+
+def _delegate(model: str) -> Iterator[Row]:
+    from .bench_delegate import delegate
+
+    return delegate(model)
 
 
 def _long(model: str, minutes: float) -> Iterator[Row]:

@@ -1,44 +1,65 @@
-"""Generated cells: one output below the panel for each surface, drawn here from checked data."""
+"""Generated cells: one widget below the panel for each surface, and the pictures that stay in a saved notebook."""
 
 from __future__ import annotations
 
 import html
 import json
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import ipywidgets
 
-from imkit.surfaces import Surface, chart_figure
+from imkit.surfaces import Surface, SurfaceError, chart_figure, picture, words
 
+from .surface_view import SurfaceView
 from .widget import keep_addressed
 
 MAX_CELLS: Final = 20
 PLOTLY: Final = "application/vnd.plotly.v1+json"
 
+Act = Callable[[str, Any, Any], object]
+Publish = Callable[..., object]
+
 
 class Cells:
-    """A column of outputs, newest last; the oldest goes when there are more than ``keep``.
+    """A column of generated cells, newest last; of more than ``keep`` the oldest that is not pinned goes.
 
-    An output is made whole, with its content in it, so that it may be made in any thread while the notebook's own cells
-    run: nothing is captured, printed or displayed.
+    act      told (surface id, component id, value) when a person used a control
+    order    runs what a page asked for in a thread that may take its time; as it is, in the caller's
+    publish  puts a picture below the notebook's cell: ``publish_display_data`` of IPython
+
+    A cell is made whole, so it may be made in any thread while the notebook's own cells run.
     """
 
-    def __init__(self, keep: int = MAX_CELLS) -> None:
+    def __init__(
+        self,
+        keep: int = MAX_CELLS,
+        *,
+        act: Act = lambda *_: None,
+        order: Callable[[Callable[[], object]], object] = lambda work: work(),
+        publish: Publish | None = None,
+    ) -> None:
         self._keep = keep
-        self._shown: deque[ipywidgets.Output] = deque()
+        self._act, self._order, self._publish = act, order, publish
+        self._shown: deque[SurfaceView] = deque()
         self.box = ipywidgets.VBox()
         self.dropped = 0
+        self.counts: Counter[str] = Counter()
+        """malformed, unknown, refused: what pages sent that was not taken."""
         for widget in (self.box, self.box.layout):
             keep_addressed(widget)
 
     def show(self, surface: Surface) -> None:
-        """Draws a surface below the others."""
-        cell = ipywidgets.Output(outputs=(output_of(surface),))
-        for widget in (cell, cell.layout):
-            keep_addressed(widget)
-        self._shown.append(cell)
-        gone = [self._shown.popleft() for _ in range(len(self._shown) - self._keep)]
+        """Draws a surface below the others; one that is there already draws its own changes."""
+        if any(view.surface is surface for view in self._shown):
+            return
+        self._shown.append(SurfaceView(surface, self._asked))
+        gone: list[SurfaceView] = []
+        while len(self._shown) > self._keep:
+            old = next((view for view in self._shown if not view.pinned), self._shown[0])
+            self._shown.remove(old)
+            gone.append(old)
         self.box.children = tuple(self._shown)
         self.dropped += len(gone)
         for old in gone:
@@ -47,6 +68,25 @@ class Cells:
     def __len__(self) -> int:
         return len(self._shown)
 
+    def pin(self, view: SurfaceView) -> None:
+        """Puts a picture of the surface as it is now into the notebook, or takes that picture away again."""
+        view.pinned = not view.pinned
+        view.refresh()
+        data = {"text/html": picture(view.surface, "pinned"), "text/plain": words(view.surface)}
+        if not view.pinned:
+            data = {"text/plain": ""}
+        publish = self._publish or _publisher()
+        again = view.counts["published"] > 0
+        view.counts["published"] += 1
+        publish(data, transient={"display_id": f"imkit-{view.model_id}"}, update=again)
+
+    def drop(self, view: SurfaceView) -> None:
+        """Takes one cell away."""
+        if view in self._shown:
+            self._shown.remove(view)
+            self.box.children = tuple(self._shown)
+            close_widget(view)
+
     def close(self) -> None:
         """Closes every widget made here."""
         for cell in self._shown:
@@ -54,9 +94,40 @@ class Cells:
         self._shown.clear()
         close_widget(self.box)
 
+    def _asked(self, view: SurfaceView, message: Mapping[str, Any]) -> None:
+        """What a page said, in the thread of the kernel's messages: only sorted here."""
+        match message["type"]:
+            case "hello":
+                self._order(view.greet)
+            case "drawn":
+                self._order(lambda: view.drawn(message.get("n")))
+            case "action":
+                self._order(lambda: self._do(view, message))
+            case "pin":
+                self._order(lambda: self.pin(view))
+            case "code":
+                self._order(view.tell_code)
+            case "close":
+                self._order(lambda: self.drop(view))
+            case _:
+                self.counts["unknown"] += 1
+
+    def _do(self, view: SurfaceView, message: Mapping[str, Any]) -> None:
+        try:
+            self._act(view.surface.id, message.get("component"), message.get("value"))
+        except SurfaceError:
+            self.counts["refused"] += 1
+            view.greet()  # a page that shows something else than we hold is told again
+
+
+def _publisher() -> Publish:
+    from IPython.display import publish_display_data
+
+    return publish_display_data
+
 
 def output_of(surface: Surface) -> dict[str, Any]:
-    """A surface as a notebook output. Nothing of it is taken for code or HTML: all text is escaped."""
+    """A surface as a notebook output that needs no kernel. All text in it is escaped; charts are plotly's."""
     return {"output_type": "display_data", "data": _bundle(surface), "metadata": {}}
 
 
@@ -67,6 +138,8 @@ def _bundle(surface: Surface) -> dict[str, Any]:
         return {PLOTLY: figure, "text/plain": surface.title}
     if surface.kind == "table":
         return {"text/html": _table(surface), "text/plain": surface.title}
+    if surface.kind == "panel":
+        return {"text/html": picture(surface), "text/plain": words(surface)}
     title = f"{surface.title}\n" if surface.title else ""
     return {"text/plain": title + surface.spec["text"]}
 

@@ -32,7 +32,7 @@ class Display:
             output_rate=session.model.spec.output_rate,
             media=source.widget if isinstance(source, MediaStreamSource) else None,
         )
-        self.cells = Cells()
+        self.cells = Cells(act=session.act, order=lambda work: self.link.order(work))
         self.box = ipywidgets.VBox([self.panel, self.cells.box])
         for widget in (self.panel.layout, self.box, self.box.layout):
             keep_addressed(widget)

@@ -16,9 +16,10 @@ from typing import Any, Final, Protocol
 
 from imkit.capture.browser import BrowserSource
 from imkit.session import Session
-from imkit.stream import Event, Floor, ImkitError, Moment, Provenance
-from imkit.surfaces import Surface
+from imkit.stream import Floor, ImkitError, Moment
+from imkit.surfaces import Surface, SurfaceError
 
+from .approval import PageApprovals
 from .codec import FLAG_GAP, Frame, FrameError, Kind, decode, encode, json_frame, pcm16
 from .lease import Lease, View
 from .outbox import Outbox, Parcel
@@ -90,6 +91,7 @@ class Link:
         self._name, self._note = name, note
         self._clock = clock
         self.lease = Lease()
+        self.approvals = PageApprovals(self._tell, self.lease, clock=clock)
         self.counts: Counter[str] = Counter()
         self._history: deque[dict[str, Any]] = deque(maxlen=KEEP_S * 5)
         self._orders: Queue[Callable[[], object] | None] = Queue(MAX_ORDERS)
@@ -187,6 +189,10 @@ class Link:
         """A generated cell: drawn below the panel, and announced."""
         self._order(lambda: self._show_surface(surface))
 
+    def order(self, work: Callable[[], object]) -> None:
+        """Does ``work`` in the link's own thread; when too much waits there, it is dropped and counted."""
+        self._order(work)
+
     def state_changed(self) -> None:
         """Tells the pages what the session is doing now, when it is something new."""
         state = str(self._session.state)
@@ -199,6 +205,7 @@ class Link:
         if self._closed:
             return
         self._closed = True
+        self.approvals.close()
         self._tell({"type": "state", "state": "closed", "reason": "The session was closed in the notebook."})
         self._orders.put(None)
         self._thread.join(JOIN_S)
@@ -265,6 +272,8 @@ class Link:
                 self.outbox.put(Frame(Kind.DEMO, self._demo(), seq=16_000), view or road)
             case "ui":
                 self._ui(message)
+            case "approval":  # a socket belongs to one view, whatever a message on it says
+                self.approvals.take(message, road.view or view)
             case "permissions" | "mute" | "share_draft" | "fault":
                 self._fact(message, view)
             case _:
@@ -312,6 +321,7 @@ class Link:
                 "history": list(self._history),
                 "transcript": transcript_json(session.timeline),
                 "note": self._note,
+                "approvals": [self.approvals.question(one) for one in self.approvals.waiting],
             },
             self._comm,
         )
@@ -358,8 +368,10 @@ class Link:
         if surface not in {known.id for known in self._session.surfaces}:
             self.counts["unknown_surface"] += 1
             return
-        payload = {"surface": surface, "component": component, "value": message.get("value")}
-        self._session.post(Event("ui", Provenance.UI, f"{component} of {surface}", payload=payload))
+        try:
+            self._session.act(surface, component, message.get("value"))
+        except SurfaceError:
+            self.counts["refused_ui"] += 1
 
     def _fact(self, message: dict[str, Any], view: str | None) -> None:
         known = self.lease.views.get(view or self.lease.holder or "")
@@ -373,6 +385,7 @@ class Link:
         self._tell({"type": "surface", "id": surface.id, "title": surface.title, "kind": str(surface.kind)})
 
     def _tell_lease(self) -> None:
+        self.approvals.lease_changed()
         holder = self.lease.holder
         for view in list(self.lease.views.values()):
             if view.port is not None:

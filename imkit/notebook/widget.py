@@ -20,7 +20,7 @@ STATIC = Path(__file__).parent / "static"
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
     """A built file of the front end as text: a path would tie every instance to the file and never let go of it."""
     path = STATIC / name
     try:
@@ -75,8 +75,8 @@ class Panel(anywidget.AnyWidget):
     output_rate = traitlets.Int(16_000).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
-        type(self)._esm = _asset("widget.js")
-        type(self)._css = _asset("widget.css")
+        type(self)._esm = asset("widget.js")
+        type(self)._css = asset("widget.css")
         self._receive: Callable[[bytes, str | None], None] | None = None
         super().__init__(**traits)
         keep_addressed(self)

@@ -1,6 +1,6 @@
 """A session: the loop, what drives it, what it hands work to, and the public face that ties them."""
 
-from .delegation import Delegation, surfaces_of
+from .delegation import Delegation
 from .drive import Drive, Inbox
 from .loop import Loop
 from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
@@ -19,5 +19,4 @@ __all__ = [
     "SourcePacer",
     "State",
     "VirtualPacer",
-    "surfaces_of",
 ]

@@ -70,8 +70,9 @@ class Loop:
         self.ledger.generated(act)
         if self.delegation is not None:
             self.delegation.note(percept, act)
+            said = self.ledger.heard_words() if act.calls else []
             for call in act.calls:
-                self.delegation.submit(call, self.ledger.heard_words())
+                self.delegation.submit(call, said)
         return Moment(percept, act, epoch, round(compute_s * 1000, 3), compute_s > TICK_S)
 
     def _check(self, act: Act, percept: Percept) -> None:

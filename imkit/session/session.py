@@ -7,11 +7,12 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from enum import StrEnum
+from functools import partial
 from typing import Any, Self, cast
 
-from imkit.background import Analyst, BackgroundModel
+from imkit.background import BackgroundModel, choose
 from imkit.capture import ClockedSource, Silence, Source, as_source
 from imkit.stream import (
     Event,
@@ -24,18 +25,18 @@ from imkit.stream import (
     SourceError,
     Timeline,
 )
-from imkit.surfaces import Surface
+from imkit.surfaces import Board, Surface
 from imkit.tools import Namespace, Tool, Toolbox, notebook_tools
 
 from . import switch
-from .delegation import MAX_AT_ONCE, Delegation, surfaces_of
+from .delegation import MAX_PLACES, Delegation
 from .drive import STALL_S, Drive, Inbox
 from .loop import Loop
 from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
+from .package import in_brief
 from .sink import Sink
 from .tally import Tally
 
-MAX_SURFACES = 100
 JOIN_S = 10.0
 QUIET_PASSES = 5
 
@@ -56,12 +57,17 @@ class Session:
 
     model       "nano", another name that ``imkit.load`` knows, or any object with ``spec``, ``open`` and ``step``;
                 sessions may share one
-    background  what delegated work goes to; None is the offline analyst, which is not a language model
+    background  what delegated work goes to: an object with ``answer(task, desk)``, or "analyst", "chat:MODEL@URL" or
+                "local:FOLDER"; None is what the variable IMKIT_BACKGROUND says, else the offline analyst, which is
+                not a language model
     tools       further tools or typed functions, beside the notebook's own
     source      where percepts come from: a source, a path, a list of them; None is silence, for typing with ``say``
     sink        where moments go as they happen
     seed        makes a model's own choices the same every time
     namespace   the variables that tools may read; None is the notebook's, where there is one
+    executor    where a background model's heavy functions run (``desk.run``): any ``concurrent.futures.Executor``, such
+                as a process pool, dask's ``client.get_executor()`` or ipyparallel's ``view.executor``; None is in
+                place. It stays yours: a session never shuts it down
 
     ``start`` and ``stop`` run it live in a thread of its own, ``run`` plays a source in virtual time. What runs live
     goes on where it stopped: same timeline, same state of the model; after a ``run`` it begins anew. Use it as
@@ -71,19 +77,23 @@ class Session:
     def __init__(
         self,
         model: str | InteractionModel[Any] = "nano",
-        background: BackgroundModel | None = None,
+        background: BackgroundModel | str | None = None,
         tools: Iterable[Tool | Callable[..., Any]] = (),
         source: Any = None,
         sink: Sink | None = None,
         seed: int = 0,
         *,
         namespace: Mapping[str, Any] | None = None,
+        executor: Executor | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = _seated(model)
-        self.background: BackgroundModel = background if background is not None else Analyst()
-        if not isinstance(self.background, BackgroundModel):
-            raise SessionError(f"background is {type(background).__name__}, expected an object with answer(task, desk)")
+        self.background = choose(background)
+        if executor is not None and not isinstance(executor, Executor):
+            raise SessionError(
+                f"executor is {type(executor).__name__}, expected a concurrent.futures.Executor; a dask client "
+                "gives one by client.get_executor(), an ipyparallel view has it as view.executor"
+            )
         view = Namespace.of_notebook() if namespace is None else Namespace(namespace)
         given = list(tools)
         self.tools = Toolbox([*notebook_tools(view), *given])
@@ -92,9 +102,12 @@ class Session:
         self.sink = sink
         self.seed = seed
         self.timeline = Timeline(self.model.spec.output_rate)
-        self.surfaces: list[Surface] = []
+        self.board = Board()
+        """The surfaces, and what people do with them."""
         self.reason = ""
         """Why the session is not running, in words; "" while nothing went wrong."""
+        self._variables = view
+        self._executor = executor
         self._clock = clock
         self._state = State.IDLE
         self._lock = threading.RLock()
@@ -123,8 +136,8 @@ class Session:
             source: Source = self.source if self.source is not None else Silence(math.inf)
             source.open()
             self._stop.clear()
-            executor = ThreadPoolExecutor(MAX_AT_ONCE, thread_name_prefix="imkit-work")
-            delegation = Delegation(self.background, self.tools, executor)
+            executor = ThreadPoolExecutor(MAX_PLACES, thread_name_prefix="imkit-work")
+            delegation = self._delegation(executor, self._loop.delegation if self._loop is not None else None)
             try:
                 if self._played:  # a run has a clock and epochs of its own, and a listener knows higher ones
                     self._played = False
@@ -203,6 +216,19 @@ class Session:
         self._refuse_closed("post")
         self._mailbox().put_event(event)
 
+    def show(self, surface: Surface) -> None:
+        """Shows a surface of your own beside the generated ones; one whose id is known adds to that one."""
+        self._refuse_closed("show")
+        new = self.board.show(surface)
+        if new is not None:
+            self._announce(new)
+
+    def act(self, surface: str, component: str, value: Any = None) -> None:
+        """A person used a control: the model is told with the next tick. Raises SurfaceError for what does not fit."""
+        event = self.board.act(surface, component, value, self._clock())
+        if event is not None and not self._closing:
+            self._mailbox().put_event(event)
+
     def played(self, epoch: int, samples: int) -> None:
         """A report: ``samples`` of that epoch's sound, counted from its start, were really played."""
         self._ledger.played(epoch, samples)
@@ -234,8 +260,8 @@ class Session:
             self._ledger = Ledger(self.model.spec.output_rate)
             self.timeline = Timeline(self.model.spec.output_rate)
             self._tally = Tally()
-            self.surfaces.clear()
-            delegation = Delegation(self.background, self.tools, None)
+            self.board.clear()
+            delegation = self._delegation(None)
             try:
                 played.open()
                 loop = Loop(self.model, self._config(), delegation, ledger=self._ledger, clock=time.perf_counter)
@@ -271,6 +297,11 @@ class Session:
             return self.timeline
 
     # --- looking
+
+    @property
+    def surfaces(self) -> list[Surface]:
+        """What was generated or shown, oldest first; at most 100."""
+        return self.board.surfaces
 
     @property
     def state(self) -> State:
@@ -327,6 +358,10 @@ class Session:
     def _config(self) -> OpenConfig:
         return OpenConfig(seed=self.seed, tools=self._own_tools)
 
+    def _delegation(self, executor: Executor | None, older: Delegation | None = None) -> Delegation:
+        tell = partial(in_brief, self._variables)
+        return Delegation(self.background, self.tools, executor, heavy=self._executor, notebook=tell, older=older)
+
     def _mailbox(self) -> Any:
         """Where typed text goes: a source that keeps its own clock must know of it, everything else has the inbox."""
         return self.source if hasattr(self.source, "put_text") and hasattr(self.source, "put_event") else self._inbox
@@ -358,13 +393,13 @@ class Session:
 
     def _notice(self, moment: Moment) -> None:
         self._tally.note(moment)
-        for surface in surfaces_of(moment):
-            self.surfaces.append(surface)
-            if len(self.surfaces) > MAX_SURFACES:
-                self.surfaces.pop(0)
-                self._tally.dropped_surfaces += 1
-            for callback in self._on_surface:
-                self._tell(callback, surface)
+        for surface in self.board.notice(moment):
+            self._announce(surface)
+
+    def _announce(self, surface: Surface) -> None:
+        self._tally.dropped_surfaces = self.board.counts["dropped"]
+        for callback in self._on_surface:
+            self._tell(callback, surface)
 
     def _live(self, drive: Drive, delegation: Delegation, executor: ThreadPoolExecutor) -> None:
         """The loop's thread, from the first pass to the last trace of it."""
@@ -373,6 +408,8 @@ class Session:
             while not self._stop.is_set() and not drive.ended:
                 moment = drive.step()
                 self._beat_s = self._clock()
+                for event in self.board.due(self._beat_s):
+                    self._mailbox().put_event(event)
                 if moment is not None:
                     self._notice(moment)
                 quiet = 0 if moment is not None else quiet + 1

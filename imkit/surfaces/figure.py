@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from .surface import Kind, Surface, SurfaceError
+from .spec import SurfaceError
+from .surface import Kind, Surface
 
 
 def chart_figure(chart: Surface | Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The notebook's own tools: what variables there are, what is in a table, what it looks like."""
+"""The notebook's own tools, and three of them: what variables there are, what is in a table, what it looks like."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from .analysis import analysis_tools
 from .chart import chart_spec
+from .errors import ToolError
+from .evaluate import evaluate_tool
+from .frames import frame_tools
 from .namespace import Namespace
+from .relations import relation_tools
+from .search import search_tools
 from .table import Column, ColumnKind, Table, as_table
-from .tool import Tier, Tool, ToolError, tool
+from .tool import Tier, Tool, tool
 
 MAX_VARIABLES = 50
 MAX_COLUMNS = 40
@@ -18,7 +24,11 @@ MAX_DESCRIBED = 16
 
 
 def notebook_tools(namespace: Namespace) -> tuple[Tool, ...]:
-    """list_variables, describe_frame and plot_columns over one namespace. They read and never change."""
+    """The tools that every session has, over one namespace. They read and never change.
+
+    list_variables, describe_frame, plot_columns, peek_table, aggregate_table, evaluate, search_docs, search_files, and
+    those of ``analysis_tools`` and ``relation_tools``.
+    """
 
     @tool(tier=Tier.READ)
     def list_variables() -> dict[str, Any]:
@@ -35,7 +45,16 @@ def notebook_tools(namespace: Namespace) -> tuple[Tool, ...]:
         """Plots columns of one table, the first along x; without columns it chooses."""
         return _plot(name, _table(namespace, name), list(columns or ()))
 
-    return list_variables, describe_frame, plot_columns
+    return (
+        list_variables,
+        describe_frame,
+        plot_columns,
+        *frame_tools(namespace),
+        *analysis_tools(namespace),
+        *relation_tools(namespace),
+        evaluate_tool(namespace),
+        *search_tools(),
+    )
 
 
 def _table(namespace: Namespace, name: str) -> Table:

@@ -51,7 +51,11 @@ class Table:
 
     def column(self, name: str) -> Column:
         """Reads one column."""
-        return _column(name, _raw(self.source, self.names.index(name)))
+        return _column(name, self.raw(name))
+
+    def raw(self, name: str) -> Any:
+        """One column as its maker holds it."""
+        return _raw(self.source, self.names.index(name))
 
 
 def as_table(value: Any) -> Table | None:
@@ -120,6 +124,20 @@ def _column(name: str, raw: Any) -> Column:
     out = np.empty(len(cells), object)
     out[:] = [None if cell is None else str(cell)[:200] for cell in cells]
     return Column(name, ColumnKind.CATEGORY, out)
+
+
+def raw_column(raw: Any) -> NDArray[Any]:
+    """A whole column [rows]: numbers (NaN where missing), yes and no, times, or objects that are text or None."""
+    values = raw.to_numpy() if hasattr(raw, "to_numpy") else np.asarray(raw)
+    if values.dtype.kind != "O":
+        return np.asarray(values)
+    cells = [_cell(value) for value in values.tolist()]
+    known = [cell for cell in cells if cell is not None]
+    if known and all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in known):
+        return np.array([np.nan if cell is None else float(cell) for cell in cells])
+    out = np.empty(len(cells), object)
+    out[:] = cells
+    return out
 
 
 def _cell(value: Any) -> Any:

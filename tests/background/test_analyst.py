@@ -120,7 +120,7 @@ def test_it_reads_the_notebook_through_its_tools_only() -> None:
         return call
 
     Analyst().answer(Task("t", "plot", "plot age"), Desk({n: spy(n) for n in box.names}, lambda: False, print))
-    assert used == ["list_variables", "plot_columns"]
+    assert used == ["list_variables", "remember_variable", "plot_columns"]
 
 
 def test_names_as_small_words() -> None:

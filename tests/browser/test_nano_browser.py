@@ -81,7 +81,7 @@ def test_a_typed_plot_becomes_a_chart_and_is_told(asked):
     asked.page.wait_for_timeout(1500)
     before = len(said(asked))
     asked.send("plot the price")
-    asked.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=20_000)
+    asked.page.locator(".imk-surface .imk-chart").first.wait_for(timeout=20_000)
     assert asked.value("[s.kind for s in session.surfaces]") == ["chart"]
     until(lambda: "chart" in said(asked)[before:], 10, f"the chart was not told: {said(asked)[before:]}")
 

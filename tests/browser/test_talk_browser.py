@@ -23,10 +23,10 @@ def test_spoken_question_is_answered_and_typed_plot_makes_a_chart(notebook):
     assert stats["framesSent"] > 5
     assert stats["malformed"] == stats["dropped"] == 0
     notebook.send("plot the age of people")
-    notebook.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=20_000)
+    notebook.page.locator(".imk-surface .imk-chart").first.wait_for(timeout=20_000)
     assert "plot the age of people" in notebook.talk()
     notebook.send("plot age against height")
-    charts = notebook.page.locator(".js-plotly-plot")
+    charts = notebook.page.locator(".imk-surface .imk-chart")
     charts.nth(1).wait_for(timeout=20_000)
     notebook.page.wait_for_timeout(1000)
     heights = [charts.nth(place).bounding_box()["height"] for place in (0, 1)]

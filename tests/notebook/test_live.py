@@ -212,7 +212,7 @@ def test_cells_are_bounded_and_closed_in_order():
         cells.show(Surface(f"s{number}", f"Note {number}", "text", {"text": "x"}))
     assert len(cells) == len(cells.box.children) == MAX_CELLS
     assert cells.dropped == 5
-    assert cells.box.children[-1].outputs[0]["data"]["text/plain"].startswith(f"Note {MAX_CELLS + 4}")
+    assert cells.box.children[-1].surface.title == f"Note {MAX_CELLS + 4}"
     cells.close()
     assert widgets() == before
 

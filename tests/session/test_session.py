@@ -185,7 +185,7 @@ def test_own_tools_background_and_bad_arguments() -> None:
         s.run(Talk(10, {0: "search it"}))
         assert s.timeline.events()[0].text == "rain in Oslo"
         assert model.opened[0].tools == ("weather",)  # the notebook's own are the background's
-    with pytest.raises(SessionError, match="background is str"):
+    with pytest.raises(SessionError, match="background is .gpt"):
         Session(FakeModel(), background="gpt")  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="model is int"):
         Session(3)  # type: ignore[arg-type]
@@ -392,6 +392,43 @@ def test_run_and_live_exclude_each_other() -> None:
         s.start()
         with pytest.raises(SessionError, match="live"):
             s.run(seconds=1)
+
+
+def test_parts_are_spoken_and_shown_before_the_end_and_the_package_is_whole() -> None:
+    tasks: list[Task] = []
+
+    class Streams:
+        def answer(self, task: Task, desk: Desk) -> Answer:
+            tasks.append(task)
+            desk.tell("first")
+            desk.show({"title": "a note", "kind": "text", "spec": {"text": "shown"}})
+            return Answer("last", surface={"title": "the end", "kind": "text", "spec": {"text": "shown"}})
+
+    with session(background=Streams(), namespace={"x": 1}) as s:
+        s.run(Talk(20, {0: "list"}))
+        assert [w.text for w in s.timeline.words()] == ["first", "last"]
+        assert [surface.title for surface in s.surfaces] == ["a note", "the end"]
+        assert [event.payload.get("part") for event in s.timeline.events()] == [1, 2, None]
+        assert [(one.name, one.type) for one in tasks[0].notebook] == [("x", "int")]
+
+
+def test_what_was_said_before_a_stop_is_in_the_package_after_it() -> None:
+    tasks: list[Task] = []
+
+    class Keeps:
+        def answer(self, task: Task, desk: Desk) -> Answer:
+            tasks.append(task)
+            return Answer("ok")
+
+    sink = Watch()
+    with session(background=Keeps(), sink=sink) as s:
+        for number in range(2):
+            s.start()
+            s.say("list")
+            sink.until(lambda moments, want=number + 1: sum(bool(m.percept.events) for m in moments) >= want)  # type: ignore[misc]
+            s.stop()
+    assert [task.version for task in tasks] == [1, 2]
+    assert [line.text for line in tasks[1].conversation if line.who == "typed"] == ["list", "list"]
 
 
 def test_a_callback_that_breaks_is_counted() -> None:

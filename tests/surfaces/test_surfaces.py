@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imkit.surfaces import Surface, SurfaceError, chart_figure
@@ -84,6 +84,7 @@ def test_a_surface_does_not_share_what_it_was_made_of() -> None:
     assert surface.spec["series"][0]["y"][0] == 1.5
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.recursive(st.none() | st.text() | st.integers(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
 def test_anything_else_is_a_surface_error(value: Any) -> None:
     with pytest.raises(SurfaceError):

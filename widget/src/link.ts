@@ -2,6 +2,7 @@
 // knows which lane is in use and how it fares.
 
 import type { AnyModel } from "@anywidget/types";
+import { Approvals } from "./approval";
 import { type Frame, type FrameFields, type Json, Kind } from "./codec";
 import { type LaneName, socketUrls } from "./lanes";
 import type { CaptureTick, PlaybackReport } from "./ports";
@@ -24,6 +25,7 @@ export interface LinkEvents {
 
 export class Link {
   readonly viewId = Math.random().toString(36).slice(2, 10);
+  readonly approvals = new Approvals(this.viewId);
   state: "connecting" | "connected" | "lost" = "connecting";
   lane: LaneName = "comm";
   laneReason = "";
@@ -123,6 +125,7 @@ export class Link {
     switch (event.type) {
       case "frame":
         this.lastFrameMs = performance.now();
+        if (this.approvals.take(event.frame)) break;
         return this.events.onFrame(event.frame);
       case "tick":
         return this.events.onTick(event.tick, event.grabFrame);
@@ -156,6 +159,7 @@ export class Link {
   private lost(reason: string): void {
     if (this.state === "lost" || this.closed) return;
     this.state = "lost";
+    this.approvals.waiting.clear();
     this.relay.post({ type: "connect", urls: [], hello: {} });
     this.events.onLost(reason);
     this.events.onChange();

@@ -1,5 +1,7 @@
 // One view of the widget: builds the DOM once, then only brings it up to date with the engine.
 
+import { ApprovalPanel } from "./approval";
+import type { Json } from "./codec";
 import { icon, make, setText } from "./dom";
 import type { Change, Engine } from "./engine";
 import type { MediaKind } from "./media";
@@ -51,6 +53,7 @@ class View {
   );
   private readonly status = make("div", { class: "imk-status", "aria-label": "Status" });
   private readonly readout = make("div", { class: "imk-readout", hidden: true });
+  private readonly approvals: ApprovalPanel;
   private readonly watch = new ResizeObserver(() => this.schedule("tick"));
   private readonly themes = new MutationObserver(() => this.onTheme());
   private readonly dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -61,6 +64,7 @@ class View {
   constructor(readonly engine: Engine) {
     this.toggles = { microphone: this.deviceToggle("microphone"), camera: this.deviceToggle("camera") };
     this.selects = { microphone: this.deviceSelect("microphone"), camera: this.deviceSelect("camera") };
+    this.approvals = new ApprovalPanel({ approvals: engine.link.approvals, mine: () => engine.mine, send: (answer) => this.onAnswer(answer) });
     this.preview.muted = true;
     this.demoButton.append(icon("voice"), make("span", {}, "Play demo voice"));
     this.demoButton.title = "A bundled voice asks a question through the microphone's road; needs no microphone";
@@ -75,7 +79,7 @@ class View {
       make("header", { class: "imk-bar" },
         this.startButton, this.state, this.who, make("span", { class: "imk-space" }),
         this.takeButton, this.soundButton, this.toggles.microphone, this.toggles.camera, this.demoButton),
-      this.hint,
+      this.hint, this.approvals.element,
       make("div", { class: "imk-strip-box" }, this.strip.canvas, this.readout),
       make("div", { class: "imk-body" }, this.talk.element,
         make("aside", { class: "imk-side" },
@@ -100,6 +104,7 @@ class View {
     this.watch.disconnect();
     this.themes.disconnect();
     this.dark.removeEventListener("change", this.onTheme);
+    this.approvals.detach();
     this.preview.srcObject = null;
   }
 
@@ -140,7 +145,7 @@ class View {
     return {
       link: e.link.state, state: e.session.state, reason: e.session.reason, starting: e.starting, running: e.running, mine: e.mine,
       silentKernel: e.silentKernel, insecure: e.insecure, microphone: device("microphone"), camera: device("camera"),
-      demo: e.demo === "playing", lane: e.link.lane, laneReason: e.link.laneReason, rttMs: e.link.rttMs,
+      demo: e.demo === "playing", notebook: e.stats.notebook === true, lane: e.link.lane, laneReason: e.link.laneReason, rttMs: e.link.rttMs,
       computeMs: typeof compute === "number" ? compute : null,
       dropped: numberOr(e.stats.dropped, 0) + e.link.droppedTicks, missed: numberOr(e.stats.missed, 0),
     };
@@ -159,6 +164,7 @@ class View {
     const advice = hint(facts) || e.note;
     setText(this.hint, advice);
     this.hint.hidden = advice === "";
+    this.approvals.draw();
     this.drawButtons();
     for (const kind of KINDS) this.drawDevice(kind);
     this.drawPreview();
@@ -252,6 +258,12 @@ class View {
   private toggleRun(): void {
     if (this.engine.running || this.engine.starting) this.engine.stop();
     else void this.engine.start();
+  }
+
+  /** Only the page that holds the lease may answer, so where nobody does it takes it first. */
+  private onAnswer(answer: Json): void {
+    if (this.engine.leaseHolder === null) this.engine.link.control({ type: "lease", take: true });
+    this.engine.link.control(answer);
   }
 
   private async onSubmit(event: Event): Promise<void> {

@@ -52,13 +52,19 @@ describe("status", () => {
   const facts: StatusFacts = {
     link: "connected", state: "live", reason: "", starting: false, running: true, mine: true, silentKernel: false, insecure: false,
     microphone: { wanted: true, on: true, permission: "granted" }, camera: { wanted: false, on: false, permission: "granted" },
-    demo: false, lane: "socket", laneReason: "", rttMs: 1.84, computeMs: 26.4, dropped: 0, missed: 3,
+    demo: false, notebook: false, lane: "socket", laneReason: "", rttMs: 1.84, computeMs: 26.4, dropped: 0, missed: 3,
   };
 
   it("says in words what is on", () => {
     expect(headline(facts)).toEqual({ text: "Live", tone: "live" });
     expect(statusWords(facts)).toEqual(["microphone on", "camera off", "socket lane, 1.8 ms round trip", "26 ms a tick", "0 dropped", "3 missed"]);
     expect(hint(facts)).toBe("");
+  });
+
+  it("says that the notebook is shared, also while nothing runs", () => {
+    expect(statusWords({ ...facts, notebook: true })).toContain("notebook shared: cells, outputs, errors");
+    expect(statusWords({ ...facts, notebook: true, running: false })[0]).toBe("notebook shared: cells, outputs, errors");
+    expect(statusWords({ ...facts, notebook: true, link: "lost" })).not.toContain("notebook shared: cells, outputs, errors");
   });
 
   it("tells a refused microphone from a missing one, and what to do", () => {

@@ -1,0 +1,42 @@
+"""A real kernel: a cell fails while a session is live with the notebook shared; the session was told."""
+
+import pytest
+from lab import until
+
+EVENTS = "[[m.index, e.text, e.payload] for m in session.timeline for e in m.percept.events if e.kind == 'notebook']"
+WORDS = "that raised a KeyError; 'prize' is not a column of df, 'price' is"
+FAILING = "print('so far')\nworst = df['prize'].max()"
+
+
+@pytest.mark.parametrize("context", [[]], indirect=True)
+def test_a_failing_cell_is_told_to_a_live_session(notebook):
+    notebook.run("import pandas as pd\ndf = pd.DataFrame({'price': [1.0, 2.0]})\n%load_ext imkit")
+    notebook.show()
+    assert "notebook shared" not in notebook.status()
+    notebook.run("%imkit notebook on")
+    until(lambda: "notebook shared: cells, outputs, errors" in notebook.status(), 10, notebook.status())
+    notebook.run("%imkit say hello")
+    until(lambda: notebook.value("len(session.timeline)") > 2, 20, "the session did not begin")
+    before = notebook.value("len(session.timeline)")
+    place = notebook.insert(FAILING)
+    notebook.page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")
+    assert notebook.outputs(place)[-1]["output_type"] == "error"
+    notebook.page.wait_for_timeout(500)  # a kernel drops what is sent while it deals with an error
+    found = until(lambda: notebook.value(f"[e for e in {EVENTS} if e[2]['what'] == 'failed']"), 10, "nobody was told")
+    ((index, text, about),) = found
+    assert text == f"Cell {about['cell']} failed: {WORDS}."
+    assert about["error"]["line"] == "worst = df['prize'].max()"
+    assert about["printed"] == "so far"
+    assert index >= before
+    assert notebook.value("session.tools.call('last_error', {})['text']").endswith(f"{WORDS}.")
+    place = notebook.start_running("%%ask\nwhat went wrong?")
+    until(lambda: notebook.ended(place), 20, "no answer")
+    assert WORDS in str(notebook.outputs(place))
+    notebook.run("%imkit notebook off")
+    until(lambda: "notebook shared" not in notebook.status(), 10, notebook.status())
+    told = notebook.value(f"len({EVENTS})")
+    notebook.run("print('private')")
+    assert notebook.value(f"len({EVENTS})") == told
+    assert notebook.value("len(session.cell_log)") == 0
+    assert notebook.value("session.stats()['notebook_faults']") == 0
+    notebook.run("%unload_ext imkit\nsession.close()")
