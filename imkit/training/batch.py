@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -26,7 +27,12 @@ from imkit.model.frontend import MelLevels, mel_filterbank
 from .pictures import SHAPES, seen_class
 from .script import Scene
 
-WARPS = (0.84, 0.88, 0.92, 0.96, 1.0, 1.04, 1.09, 1.14, 1.2)
+SHORTEST, LONGEST = 0.82, 1.22  # vocal tracts, as factors of frequency
+FORMANT_SPREAD = 0.05  # how far a speaker's low, middle and high formants stray from that, each by itself
+MASKED_SHARE, MASK_BINS = (
+    0.4,
+    5,
+)  # of scenes, and how much of the band they lose at most (Park et al. 2019, SpecAugment)
 HEARD = PROVENANCES.index("heard")
 
 
@@ -109,6 +115,22 @@ def feed_back(
     return out
 
 
+def vocal_tract(rng: np.random.Generator, bins: int) -> Tensor:
+    """Factors of frequency [bins + 2] for the edges of the mel filters: somebody else's mouth and throat."""
+    base = math.exp(rng.uniform(math.log(SHORTEST), math.log(LONGEST)))
+    formants = base * np.exp(rng.normal(0, FORMANT_SPREAD, 4).clip(-2 * FORMANT_SPREAD, 2 * FORMANT_SPREAD))
+    return torch.from_numpy(np.interp(np.linspace(0, 1, bins + 2), np.linspace(0, 1, 4), formants))
+
+
+def mask_bands(levels: Tensor, rng: np.random.Generator) -> Tensor:
+    """Levels [b, frames, bins] in which some scenes have lost a band."""
+    for scene in levels:
+        if rng.random() < MASKED_SHARE:
+            first = int(rng.integers(0, scene.shape[1] - MASK_BINS))
+            scene[:, first : first + int(rng.integers(1, MASK_BINS + 1))] = 0
+    return levels
+
+
 def pack(
     scenes: Sequence[Scene], config: NanoConfig, mel: MelLevels, rng: np.random.Generator, augment: bool = True
 ) -> Batch:
@@ -122,8 +144,8 @@ def pack(
                 torch.uint8
             )
 
-    warps = rng.choice(WARPS, count) if augment else np.ones(count)
-    filters = torch.stack([mel_filterbank(config.mel_bins, config.mel_window, warp=float(w)) for w in warps])
+    tracts = [vocal_tract(rng, config.mel_bins) if augment else 1.0 for _ in scenes]
+    filters = torch.stack([mel_filterbank(config.mel_bins, config.mel_window, warp=warp) for warp in tracts])
     rows = []
     vocabulary = len(config.vocabulary)
     for scene in scenes:
@@ -209,8 +231,9 @@ def pack(
         return torch.from_numpy(np.asarray(values, np.int64))
 
     assert most_frames == 0 or frames
+    heard_levels = levels(np.stack([s.microphone for s in scenes]), filters)
     return Batch(
-        levels(np.stack([s.microphone for s in scenes]), filters),
+        mask_bands(heard_levels, rng) if augment else heard_levels,
         levels(np.stack([s.own for s in scenes]), None),
         ints(said),
         ints(floor_in),
