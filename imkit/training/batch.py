@@ -24,6 +24,7 @@ from imkit.model.config import (
 )
 from imkit.model.frontend import MelLevels, mel_filterbank
 
+from .phones import phone_track
 from .pictures import SHAPES, seen_class
 from .script import Scene
 
@@ -46,7 +47,7 @@ class Batch:
     frames              uint8 [f, px, px, 3], frame_row int [f] = scene, seen int [f] = what is in it (see pictures)
     source              int [b, n]: index into the table audio (4t) | act (t) | words (w) | frames (f of the scene)
     position, tick_start, is_word  [b, n]
-    heard, phase        int [b, 4t], -100 where nobody wrote down what is said
+    heard, phase, phone int [b, 4t], -100 where nobody wrote down what is said
     word, floor, call, countdown int [b, t]: targets
     wanted, in_view     int [b, t]: what is watched for, what is seen (-100 without a camera)
     slots               int [b, t, slots]: the class of every slot where a call is made, -100 where there is nothing
@@ -72,6 +73,7 @@ class Batch:
     is_word: Tensor
     heard: Tensor
     phase: Tensor
+    phone: Tensor
     word: Tensor
     floor: Tensor
     call: Tensor
@@ -251,6 +253,7 @@ def pack(
         torch.from_numpy(is_word),
         ints(np.stack([s.heard for s in scenes])),
         ints(np.stack([s.phase for s in scenes])),
+        ints(np.stack([np.where(s.phase < 0, s.phase, phone_track(s.spans, len(s.phase))) for s in scenes])),
         ints(np.stack([s.word for s in scenes])),
         ints(np.stack([s.floor for s in scenes])),
         ints(np.stack([s.call for s in scenes])),

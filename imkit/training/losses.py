@@ -14,6 +14,7 @@ from imkit.model.config import NanoConfig
 from imkit.model.network import Network
 
 from .batch import Batch, forward
+from .phones import PHONES
 from .pictures import SEEN_CLASSES, WANTED_CLASSES
 from .script import COUNTDOWN_CLASSES
 
@@ -29,6 +30,7 @@ class Helpers(nn.Module):
         self.phase = nn.Linear(config.width, 2 * len(config.vocabulary))
         self.ears_heard = nn.Linear(config.width, len(config.vocabulary))
         self.ears_phase = nn.Linear(config.width, 2 * len(config.vocabulary))
+        self.ears_phone = nn.Linear(config.width, 1 + len(PHONES))
         self.countdown = nn.Linear(config.width, COUNTDOWN_CLASSES)
         self.seen = nn.Linear(config.width, SEEN_CLASSES)
         self.wanted = nn.Linear(config.width, WANTED_CLASSES)
@@ -70,7 +72,12 @@ def grade_hearing(heard: Tensor, phase: Tensor, batch: Batch, name: str) -> tupl
 def grade_ears(helpers: Helpers, tokens: Tensor, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     """Loss of telling words from audio tokens [b, 4t, width] alone, before the decoder has seen them."""
     felt = F.gelu(tokens)
-    return grade_hearing(helpers.ears_heard(felt), helpers.ears_phase(felt), batch, "ears")
+    loss, log = grade_hearing(helpers.ears_heard(felt), helpers.ears_phase(felt), batch, "ears")
+    phones = helpers.ears_phone(felt)
+    with torch.no_grad():
+        spoken = batch.phone > 0
+        log["phones_right"] = float((phones.argmax(-1) == batch.phone)[spoken].float().mean().nan_to_num(0))
+    return loss + weighted(phones, batch.phone, 0.5), log
 
 
 def grade_watching(helpers: Helpers, batch: Batch, act: Tensor, below: Tensor) -> tuple[Tensor, dict[str, float]]:
