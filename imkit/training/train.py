@@ -205,10 +205,11 @@ class Run:
         else:
             batch = Batch.from_arrays(arrays).to(self.device)
             with torch.autocast(self.device.type, torch.bfloat16):
+                acting, phones_weight = bool(plan.get("acting", True)), plan.get("phones_weight", 1.0)
                 if plan.get("ears"):
-                    loss, log = grade_ears(self.helpers, hear(self.network, batch), batch)
+                    loss, log = grade_ears(self.helpers, hear(self.network, batch), batch, phones_weight)
                 else:
-                    loss, log = grade(self.network, self.helpers, batch, bool(plan.get("acting", True)))
+                    loss, log = grade(self.network, self.helpers, batch, acting, phones_weight)
             self.heard_s += plan["batch"] * plan["scene_s"]
         groups = [group for o in self.optimisers for group in o.param_groups]
         for group, rate in zip(groups, self.rates, strict=True):
@@ -315,32 +316,37 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if find_spec("onnx") is None:
         raise ModelError("imkit train needs the onnx package to write its graph: pip install imkit[train]")
-    recipe = read_recipe(options.recipe)
+    train(read_recipe(options.recipe), max(1, options.workers), options.threads, options.fresh)
+    return 0
+
+
+def train(recipe: dict[str, Any], workers: int = 1, threads: int = 0, fresh: bool = False) -> Run:
+    """Play the stages of a recipe from its last checkpoint, or from nothing, and write the model folder."""
     keep_freed_memory()
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    if threads:
+        torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     work, out = Path(recipe["work"]), Path(recipe["out"])
     work.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     language = Language()
     plan = plan_bank(recipe["bank"], recipe["texts"], language, recipe["seed"], False, recipe.get("left_out", ()))
-    ensure_bank(work / "bank", plan, max(1, options.workers), print)
+    ensure_bank(work / "bank", plan, workers, print)
     render_clips(out, Voice(**recipe["voice"]), language)
     if open_digits(recipe, held_out=False) is None:
         print(
             f"no recorded digits at {recipe['digits']['folder']}: training without them "
             "(the model card says where to get them)"
         )
-    if options.fresh:
+    if fresh:
         (work / "checkpoint.pt").unlink(missing_ok=True)
     run = Run(recipe, device)
     print("resumed at step", run.step) if run.resume() else print("from nothing")
     count = sum(p.numel() for p in run.network.parameters())
     print(f"{count / 1e6:.2f}M parameters on {device}; curves: {work / 'training.html'}")
     while run.stage < len(recipe["stage"]):
-        run.play_stage(options.workers)
+        run.play_stage(workers)
         run.stage, run.stage_s = run.stage + 1, 0.0
         run.save()
     export_graph(run.config, out / "tick.onnx")
-    return 0
+    return run
