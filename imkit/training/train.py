@@ -28,9 +28,12 @@ from imkit.model.network import Block, Network
 from imkit.model.own_voice import open_voice
 from imkit.model.stem import TimeDelay
 from imkit.model.weights import save_weights
+from imkit.scenes.people import orders_folder
+from imkit.scenes.suite import SuiteError
 from imkit.stream import ModelError
 from imkit.voices import SAMPLE_RATE_HZ, Voice
 
+from .aligned import aligned_words
 from .bank import Bank
 from .batch import Batch, hear, pack
 from .clips import render_clips
@@ -38,6 +41,7 @@ from .compose import VIDEO_SHARE, Composer
 from .curves import page, read_log
 from .language import CALLS, NONE, SLOTS, Language, vocabulary
 from .losses import Helpers, grade, grade_ears, grade_frames
+from .orders import PeopleOrders
 from .pictures import album
 from .rehearse import Rehearsal, TrainingCast, training_suite
 from .script import HEARD_DELAY_S
@@ -65,6 +69,21 @@ def open_digits(recipe: dict[str, Any], held_out: bool) -> Digits | None:
     return digits if digits.clips else None
 
 
+def open_orders(work: Path) -> PeopleOrders | None:
+    """Recorded orders for training, with the words that are found in them; None where there are no recordings."""
+    settings = training_suite().settings("order_recording")
+    try:
+        orders = PeopleOrders(orders_folder(settings), str(settings["split"]))
+    except SuiteError as error:
+        print(f"training without orders by people: {error}")
+        return None
+    try:
+        orders.words = aligned_words(orders.people, work)
+    except ModelError as error:
+        print(f"training without the words of people's orders: {error}")
+    return orders
+
+
 def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> None:
     """A worker: composes and packs batches of one stage until it is ended."""
     torch.set_num_threads(1)
@@ -73,18 +92,22 @@ def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> 
 
     clips = open_voice(Path(recipe["out"]))
     bank, people = Bank(Path(recipe["work"]) / "bank"), open_digits(recipe, held_out=False)
-    composer = Composer(bank, language, clips, people, recipe["texts"]["held_out_share"])
     mel, rng = MelLevels(config), np.random.default_rng(seed)
     plan = recipe["stage"][stage]
-    rehearsal = None
+    orders = open_orders(Path(recipe["work"]))
+    only_heard = plan.get("ears") or not plan.get("acting", True)
+    spoken = orders if only_heard and orders is not None and orders.words else None
+    composer = Composer(bank, language, clips, people, recipe["texts"]["held_out_share"], spoken)
+    rehearsal, trials = None, {}
     if plan.get("rehearsed"):
         suite = training_suite()
-        rehearsal = Rehearsal(suite, TrainingCast(suite, recipe["cast"], recipe.get("left_out", ())), clips)
+        trials = {name: weight for name, weight in plan["trials"].items() if orders or name != "order_recording"}
+        rehearsal = Rehearsal(suite, TrainingCast(suite, recipe["cast"], recipe.get("left_out", ())), clips, orders)
     past: list[tuple[int, int, int]] = []
     while True:
         video = plan.get("video", VIDEO_SHARE)
         scenes = [
-            rehearsal.scene(rng, plan["scene_s"], plan["trials"])
+            rehearsal.scene(rng, plan["scene_s"], trials)
             if rehearsal is not None and rng.random() < plan["rehearsed"]
             else composer.scene(rng, plan["scene_s"], plan["mix"], video)
             for _ in range(plan["batch"])
@@ -338,6 +361,7 @@ def train(recipe: dict[str, Any], workers: int = 1, threads: int = 0, fresh: boo
             f"no recorded digits at {recipe['digits']['folder']}: training without them "
             "(the model card says where to get them)"
         )
+    open_orders(work)  # once, before the processes that compose scenes
     if fresh:
         (work / "checkpoint.pt").unlink(missing_ok=True)
     run = Run(recipe, device)
