@@ -1,4 +1,3 @@
-import itertools
 import json
 
 import numpy as np
@@ -6,7 +5,7 @@ import pytest
 from fakes_orders import write_orders
 
 from imkit.scenes.people import People
-from imkit.training.aligned import Aligner, aligned_words, grammar, slot_words
+from imkit.training.aligned import Aligner, aligned_words, slot_words
 from imkit.training.orders import PeopleOrders
 from imkit.training.script import UNWRITTEN, note_unwritten, note_word
 from imkit.voices import Voice, synthesise
@@ -17,13 +16,8 @@ def test_slots_are_found_as_runs_and_nothing_else_is_taught():
     taught = slot_words(words, ["latte", "large", "a bit of sugar", "lots of soy milk"])
     assert [words[i] for i in sorted(taught)] == "large latte lots of soy milk a bit of sugar".split()
     assert slot_words(words, ["latte", "dark roast"]) is None
+    assert slot_words("large latte large".split(), ["latte", "large"]) is None, "a slot that is heard twice is doubtful"
     assert slot_words("milk please".split(), ["milk", "whole milk"]) is None
-
-
-def test_a_grammar_has_every_order_of_the_slots():
-    text = grammar({"drink": "latte", "size": "large", "milk": "soy milk"})
-    for order in itertools.permutations(["(latte)", "(large)", "(soy milk)"]):
-        assert " <small>* ".join(order) in text
 
 
 @pytest.fixture(scope="module")
