@@ -41,7 +41,7 @@ HEARD = PROVENANCES.index("heard")
 class Batch:
     """One padded batch. Shapes: b scenes, t micro-turns, n packed tokens, w words, f frames.
 
-    levels, own_levels  uint8 [b, t * mel_frames, bins]
+    levels, own_levels  uint8 [b, t * mel_frames, bins], [b, 0, bins] where nothing is heard
     said, floor_in, call_in  int [b, t], what was done one micro-turn before
     words, provenance, word_tick  int [b, w]; micro-turns below 0 are what was said before the scene
     frames              uint8 [f, px, px, 3], frame_row int [f] = scene, seen int [f] = what is in it (see pictures)
@@ -83,6 +83,11 @@ class Batch:
     match: Tensor
     slots: Tensor
     tick0: Tensor
+
+    @property
+    def deaf(self) -> bool:
+        """Whether nothing is heard: what is said comes as words alone."""
+        return self.levels.shape[1] == 0
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """As numpy arrays, to cross a process border."""
@@ -134,13 +139,23 @@ def mask_bands(levels: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def pack(
-    scenes: Sequence[Scene], config: NanoConfig, mel: MelLevels, rng: np.random.Generator, augment: bool = True
+    scenes: Sequence[Scene],
+    config: NanoConfig,
+    mel: MelLevels,
+    rng: np.random.Generator,
+    augment: bool = True,
+    deaf: bool = False,
 ) -> Batch:
-    """Turn scenes of equal length into a batch; ``augment`` warps the mel axis and corrupts what is fed back."""
+    """Turn scenes of equal length into a batch; ``augment`` warps the mel axis and corrupts what is fed back.
+
+    ``deaf`` leaves all sound out, and with it four of five tokens: what to do about words is learned sooner so.
+    """
     count, ticks = len(scenes), scenes[0].ticks
     pad = np.zeros((count, config.audio_history), np.float32)
 
     def levels(sounds: npt.NDArray[np.float32], filters: Tensor | None) -> Tensor:
+        if deaf:
+            return torch.zeros(count, 0, config.mel_bins, dtype=torch.uint8)
         with torch.no_grad():
             return mel.quantise(mel.log_mel(torch.from_numpy(np.concatenate([pad, sounds], 1)), filters)).to(
                 torch.uint8
@@ -167,7 +182,7 @@ def pack(
             words += [(k, slot, word, prov) for slot, (word, prov) in enumerate(now)]
         kinds = [
             (k * SLOTS_PER_TICK + SLOT_AUDIO + i, k * AUDIO_TOKENS + i, 0)
-            for k in range(ticks)
+            for k in range(0 if deaf else ticks)
             for i in range(AUDIO_TOKENS)
         ]
         base = ticks * AUDIO_TOKENS
@@ -296,10 +311,12 @@ def in_reach(batch: Batch, window: int, pinned: int) -> Tensor:
 
 
 def hear(network: torch.nn.Module, batch: Batch) -> Tensor:
-    """Audio tokens [b, 4t, width] of a batch, as if every scene began in silence."""
+    """Audio tokens [b, 4t, width] of a batch, as if every scene began in silence; zeros where nothing is heard."""
     from imkit.model.network import Network
 
     assert isinstance(network, Network)
+    if batch.deaf:
+        return torch.zeros(*batch.heard.shape, network.config.width, device=batch.levels.device)
     past = torch.zeros(len(batch.levels), network.config.stem_state, device=batch.levels.device)
     return network.embed_audio(batch.levels.int(), batch.own_levels.int(), past)[0]
 
@@ -328,7 +345,7 @@ def embed(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def forward(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The whole batch at once: residuals of audio tokens [b, 4t, width] and of act tokens [b, t, width].
+    """The whole batch at once: residuals of audio tokens [b, 4t or 0, width] and of act tokens [b, t, width].
 
     Third, the act tokens two thirds of the way up, where what is asked and what is seen must be known already; fourth,
     the audio tokens as the ears give them to the decoder.
@@ -355,7 +372,7 @@ def forward(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Ten
     width = out.shape[-1]
     below = network.norm(halfway[0])
     return (
-        out[audio].reshape(len(out), -1, width),
+        out[audio].reshape(len(out), 0 if batch.deaf else AUDIO_TOKENS * ticks, width),
         out[act].reshape(len(out), ticks, width),
         below[act].reshape(len(out), ticks, width),
         tokens,

@@ -128,8 +128,12 @@ def grade(
 ) -> tuple[Tensor, dict[str, float]]:
     """Loss of a batch, and numbers worth logging. ``acting`` False grades hearing only."""
     audio, act, below, tokens = forward(network, batch)
-    loss, log = grade_hearing(network.heard_head(audio), helpers.phase(audio), batch, "heard")
-    if network.config.stem_width:  # what is learned above must not unlearn what the ears can do alone
+    loss, log = act.sum() * 0, dict[str, float]()
+    if not batch.deaf:
+        loss, log = grade_hearing(network.heard_head(audio), helpers.phase(audio), batch, "heard")
+    if (
+        network.config.stem_width and not batch.deaf
+    ):  # what is learned above must not unlearn what the ears can do alone
         loss_ears, ears_log = grade_ears(helpers, tokens, batch, phones_weight)
         loss, log = loss + 0.3 * loss_ears, log | ears_log
     if acting:

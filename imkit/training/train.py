@@ -13,6 +13,7 @@ import multiprocessing as mp
 import queue
 import time
 import tomllib
+from collections import deque
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,10 +45,11 @@ from .losses import Helpers, grade, grade_ears, grade_frames
 from .orders import PeopleOrders
 from .pictures import album
 from .rehearse import Rehearsal, TrainingCast, training_suite
-from .script import HEARD_DELAY_S
+from .script import HEARD_DELAY_S, Scene
 from .speech import Digits, ensure_bank, plan_bank
 
 CHECKPOINT_EVERY_S = 180.0
+SCENES_KEPT = 64  # that may come again, in other voices' throats and at other ages of the stream
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -104,21 +106,28 @@ def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> 
         trials = {name: weight for name, weight in plan["trials"].items() if orders or name != "order_recording"}
         rehearsal = Rehearsal(suite, TrainingCast(suite, recipe["cast"], recipe.get("left_out", ())), clips, orders)
     past: list[tuple[int, int, int]] = []
+    kept: deque[Scene] = deque(maxlen=SCENES_KEPT)
+
+    def compose() -> Scene:
+        if kept and rng.random() < plan.get("again", 0.0):
+            return kept[int(rng.integers(len(kept)))]
+        if rehearsal is not None and rng.random() < plan["rehearsed"]:
+            kept.append(rehearsal.scene(rng, plan["scene_s"], trials))
+        else:
+            kept.append(composer.scene(rng, plan["scene_s"], plan["mix"], plan.get("video", VIDEO_SHARE)))
+        return kept[-1]
+
     while True:
-        video = plan.get("video", VIDEO_SHARE)
-        scenes = [
-            rehearsal.scene(rng, plan["scene_s"], trials)
-            if rehearsal is not None and rng.random() < plan["rehearsed"]
-            else composer.scene(rng, plan["scene_s"], plan["mix"], video)
-            for _ in range(plan["batch"])
-        ]
+        deaf = rng.random() < plan.get("deaf_share", 0.0)
+        scenes = [compose() for _ in range(plan["deaf_batch"] if deaf else plan["batch"])]
         for scene in scenes:  # half of the scenes go on from what was said in another, some time before
+            scene.before = []
             if past and rng.random() < 0.5:
                 shift = past[-1][0] + 1 + int(rng.integers(0, 400))
                 scene.before = [(k - shift, word, provenance) for k, word, provenance in past]
             past = scene.before[-config.pinned :] if rng.random() < 0.5 else []
             past = [*past, *scene.written()]
-        out.put(pack(scenes, config, mel, rng).arrays())
+        out.put(pack(scenes, config, mel, rng, deaf=deaf).arrays())
 
 
 def compose_album(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> None:
@@ -233,7 +242,7 @@ class Run:
                     loss, log = grade_ears(self.helpers, hear(self.network, batch), batch, phones_weight)
                 else:
                     loss, log = grade(self.network, self.helpers, batch, acting, phones_weight)
-            self.heard_s += plan["batch"] * plan["scene_s"]
+            self.heard_s += 0 if batch.deaf else len(batch.word) * plan["scene_s"]
         groups = [group for o in self.optimisers for group in o.param_groups]
         for group, rate in zip(groups, self.rates, strict=True):
             group["lr"] = rate * factor

@@ -17,7 +17,7 @@ from imkit.model.voice import Clips
 from imkit.stream import heard_from_s
 from imkit.training import card, train
 from imkit.training.bank import Bank, BankUtterance, build_bank
-from imkit.training.batch import MASK_BINS, hear, in_reach, mask_bands, matches, pack, vocal_tract
+from imkit.training.batch import MASK_BINS, forward, hear, in_reach, mask_bands, matches, pack, vocal_tract
 from imkit.training.clips import reply_words
 from imkit.training.compose import Composer
 from imkit.training.evaluate import word_errors
@@ -231,6 +231,29 @@ def test_a_network_learns_a_batch_by_heart(composer, small):
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.4 * losses[0]
     assert set(log) >= {"heard_recall", "word_recall", "call_recall"}
+
+
+def test_without_sound_the_same_words_ask_for_the_same_acts(composer, small):
+    scenes = [composer.scene(np.random.default_rng(3), 10.0, MIX) for _ in range(2)]
+    hearing, deaf = (
+        pack(scenes, small, MelLevels(small), np.random.default_rng(1), augment=False, deaf=deaf)
+        for deaf in (False, True)
+    )
+    assert deaf.deaf
+    assert not hearing.deaf
+    for name in ("words", "word_tick", "word", "floor", "call", "countdown", "said"):
+        assert torch.equal(getattr(hearing, name), getattr(deaf, name))
+    assert deaf.source.shape[1] == hearing.source.shape[1] - 4 * 50
+    torch.manual_seed(0)
+    network, helpers = Network(small), Helpers(small)
+    loss, log = grade(network, helpers, deaf, acting=True)
+    loss.backward()
+    assert "heard" not in log
+    assert network.heard_head.weight.grad is None
+    assert float(network.word_head.weight.grad.abs().max()) > 0
+    acts = forward(network, deaf)[1]
+    assert acts.shape == (2, 50, small.width)
+    assert torch.isfinite(acts).all()
 
 
 @given(st.integers(0, 500))
