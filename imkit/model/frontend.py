@@ -18,8 +18,14 @@ RATE = 16_000
 MATMUL_FRAMES = 64
 
 
-def mel_filterbank(bins: int, window: int, low_hz: float = 60.0, high_hz: float = 7600.0, warp: float = 1.0) -> Tensor:
-    """Triangular mel filters [window // 2 + 1, bins]; ``warp`` stretches their centres (vocal tract perturbation)."""
+def mel_filterbank(
+    bins: int, window: int, low_hz: float = 60.0, high_hz: float = 7600.0, warp: float | Tensor = 1.0
+) -> Tensor:
+    """Triangular mel filters [window // 2 + 1, bins].
+
+    ``warp`` stretches their edges, all alike or each by its own factor [bins + 2] (vocal tract length perturbation,
+    Jaitly & Hinton 2013).
+    """
 
     def to_mel(hz: float) -> float:
         return 2595.0 * math.log10(1 + hz / 700.0)

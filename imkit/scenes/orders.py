@@ -69,7 +69,7 @@ def order_recording(world: World) -> Scene:
 
 
 def take_order(world: World, spoken: Spoken, round_: int) -> Scene:
-    """A person's order is heard; nobody knows its words, nor when each is spoken.
+    """A person's order is heard; in scoring nobody knows its words, nor when each is spoken.
 
     The sound goes through a microphone with settings of its own, [scene.order_recording.microphone]. Noise, one of the
     setting ``noises`` by turns, fills the whole trial at one of ``snr_db`` by turns: speech where it sounds against the
@@ -86,7 +86,8 @@ def take_order(world: World, spoken: Spoken, round_: int) -> Scene:
     at_s = world.draw("lead_s")
     world.sound(spoken.sound, at_s)
     end_s = at_s + spoken.end_s
-    world.said.append(Said("", (("", at_s + spoken.start_s, end_s),), world.voice))
+    words = spoken.words or (("", spoken.start_s, spoken.end_s),)
+    world.said.append(Said("", tuple((word, at_s + start, at_s + end) for word, start, end in words), world.voice))
     noise, snr_db = _condition(world, round_)
     if noise != "clean":
         world.sound(NOISES[noise](world, end_s + LAST_S), 0.0, -snr_db)

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 import soundfile
 
-from imkit.voices import SAMPLE_RATE_HZ, resample
+from imkit.voices import SAMPLE_RATE_HZ, Words, resample
 from imkit.voices.sound import Sound
 
 from .menu import MENU
@@ -47,13 +47,17 @@ HOW: Final = (
 
 @dataclass(frozen=True)
 class Spoken:
-    """A recording, 16 kHz, peak 0.5, cut to the speech and a little room around it; when the speech starts and ends."""
+    """A recording, 16 kHz, peak 0.5, cut to the speech and a little room around it; when the speech starts and ends.
+
+    ``words`` are (word, start_s, end_s) where somebody found them, "" for one that nobody wrote down.
+    """
 
     name: str
     sound: Sound
     start_s: float
     end_s: float
     arguments: Mapping[str, str]
+    words: Words = ()
 
 
 def split_of(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -23,10 +24,16 @@ from imkit.model.config import (
 )
 from imkit.model.frontend import MelLevels, mel_filterbank
 
+from .phones import phone_track
 from .pictures import SHAPES, seen_class
 from .script import Scene
 
-WARPS = (0.84, 0.88, 0.92, 0.96, 1.0, 1.04, 1.09, 1.14, 1.2)
+SHORTEST, LONGEST = 0.82, 1.22  # vocal tracts, as factors of frequency
+FORMANT_SPREAD = 0.05  # how far a speaker's low, middle and high formants stray from that, each by itself
+MASKED_SHARE, MASK_BINS = (
+    0.4,
+    5,
+)  # of scenes, and how much of the band they lose at most (Park et al. 2019, SpecAugment)
 HEARD = PROVENANCES.index("heard")
 
 
@@ -34,13 +41,13 @@ HEARD = PROVENANCES.index("heard")
 class Batch:
     """One padded batch. Shapes: b scenes, t micro-turns, n packed tokens, w words, f frames.
 
-    levels, own_levels  uint8 [b, t * mel_frames, bins]
+    levels, own_levels  uint8 [b, t * mel_frames, bins], [b, 0, bins] where nothing is heard
     said, floor_in, call_in  int [b, t], what was done one micro-turn before
     words, provenance, word_tick  int [b, w]; micro-turns below 0 are what was said before the scene
     frames              uint8 [f, px, px, 3], frame_row int [f] = scene, seen int [f] = what is in it (see pictures)
     source              int [b, n]: index into the table audio (4t) | act (t) | words (w) | frames (f of the scene)
     position, tick_start, is_word  [b, n]
-    heard, phase        int [b, 4t], -100 where nobody wrote down what is said
+    heard, phase, phone int [b, 4t], -100 where nobody wrote down what is said
     word, floor, call, countdown int [b, t]: targets
     wanted, in_view     int [b, t]: what is watched for, what is seen (-100 without a camera)
     slots               int [b, t, slots]: the class of every slot where a call is made, -100 where there is nothing
@@ -66,6 +73,7 @@ class Batch:
     is_word: Tensor
     heard: Tensor
     phase: Tensor
+    phone: Tensor
     word: Tensor
     floor: Tensor
     call: Tensor
@@ -75,6 +83,11 @@ class Batch:
     match: Tensor
     slots: Tensor
     tick0: Tensor
+
+    @property
+    def deaf(self) -> bool:
+        """Whether nothing is heard: what is said comes as words alone."""
+        return self.levels.shape[1] == 0
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """As numpy arrays, to cross a process border."""
@@ -109,21 +122,47 @@ def feed_back(
     return out
 
 
+def vocal_tract(rng: np.random.Generator, bins: int) -> Tensor:
+    """Factors of frequency [bins + 2] for the edges of the mel filters: somebody else's mouth and throat."""
+    base = math.exp(rng.uniform(math.log(SHORTEST), math.log(LONGEST)))
+    formants = base * np.exp(rng.normal(0, FORMANT_SPREAD, 4).clip(-2 * FORMANT_SPREAD, 2 * FORMANT_SPREAD))
+    return torch.from_numpy(np.interp(np.linspace(0, 1, bins + 2), np.linspace(0, 1, 4), formants))
+
+
+def mask_bands(levels: Tensor, rng: np.random.Generator) -> Tensor:
+    """Levels [b, frames, bins] in which some scenes have lost a band."""
+    for scene in levels:
+        if rng.random() < MASKED_SHARE:
+            first = int(rng.integers(0, scene.shape[1] - MASK_BINS))
+            scene[:, first : first + int(rng.integers(1, MASK_BINS + 1))] = 0
+    return levels
+
+
 def pack(
-    scenes: Sequence[Scene], config: NanoConfig, mel: MelLevels, rng: np.random.Generator, augment: bool = True
+    scenes: Sequence[Scene],
+    config: NanoConfig,
+    mel: MelLevels,
+    rng: np.random.Generator,
+    augment: bool = True,
+    deaf: bool = False,
 ) -> Batch:
-    """Turn scenes of equal length into a batch; ``augment`` warps the mel axis and corrupts what is fed back."""
+    """Turn scenes of equal length into a batch; ``augment`` warps the mel axis and corrupts what is fed back.
+
+    ``deaf`` leaves all sound out, and with it four of five tokens: what to do about words is learned sooner so.
+    """
     count, ticks = len(scenes), scenes[0].ticks
     pad = np.zeros((count, config.audio_history), np.float32)
 
     def levels(sounds: npt.NDArray[np.float32], filters: Tensor | None) -> Tensor:
+        if deaf:
+            return torch.zeros(count, 0, config.mel_bins, dtype=torch.uint8)
         with torch.no_grad():
             return mel.quantise(mel.log_mel(torch.from_numpy(np.concatenate([pad, sounds], 1)), filters)).to(
                 torch.uint8
             )
 
-    warps = rng.choice(WARPS, count) if augment else np.ones(count)
-    filters = torch.stack([mel_filterbank(config.mel_bins, config.mel_window, warp=float(w)) for w in warps])
+    tracts = [vocal_tract(rng, config.mel_bins) if augment else 1.0 for _ in scenes]
+    filters = torch.stack([mel_filterbank(config.mel_bins, config.mel_window, warp=warp) for warp in tracts])
     rows = []
     vocabulary = len(config.vocabulary)
     for scene in scenes:
@@ -143,7 +182,7 @@ def pack(
             words += [(k, slot, word, prov) for slot, (word, prov) in enumerate(now)]
         kinds = [
             (k * SLOTS_PER_TICK + SLOT_AUDIO + i, k * AUDIO_TOKENS + i, 0)
-            for k in range(ticks)
+            for k in range(0 if deaf else ticks)
             for i in range(AUDIO_TOKENS)
         ]
         base = ticks * AUDIO_TOKENS
@@ -209,8 +248,9 @@ def pack(
         return torch.from_numpy(np.asarray(values, np.int64))
 
     assert most_frames == 0 or frames
+    heard_levels = levels(np.stack([s.microphone for s in scenes]), filters)
     return Batch(
-        levels(np.stack([s.microphone for s in scenes]), filters),
+        mask_bands(heard_levels, rng) if augment else heard_levels,
         levels(np.stack([s.own for s in scenes]), None),
         ints(said),
         ints(floor_in),
@@ -228,6 +268,7 @@ def pack(
         torch.from_numpy(is_word),
         ints(np.stack([s.heard for s in scenes])),
         ints(np.stack([s.phase for s in scenes])),
+        ints(np.stack([np.where(s.phase < 0, s.phase, phone_track(s.spans, len(s.phase))) for s in scenes])),
         ints(np.stack([s.word for s in scenes])),
         ints(np.stack([s.floor for s in scenes])),
         ints(np.stack([s.call for s in scenes])),
@@ -270,10 +311,12 @@ def in_reach(batch: Batch, window: int, pinned: int) -> Tensor:
 
 
 def hear(network: torch.nn.Module, batch: Batch) -> Tensor:
-    """Audio tokens [b, 4t, width] of a batch, as if every scene began in silence."""
+    """Audio tokens [b, 4t, width] of a batch, as if every scene began in silence; zeros where nothing is heard."""
     from imkit.model.network import Network
 
     assert isinstance(network, Network)
+    if batch.deaf:
+        return torch.zeros(*batch.heard.shape, network.config.width, device=batch.levels.device)
     past = torch.zeros(len(batch.levels), network.config.stem_state, device=batch.levels.device)
     return network.embed_audio(batch.levels.int(), batch.own_levels.int(), past)[0]
 
@@ -302,7 +345,7 @@ def embed(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def forward(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The whole batch at once: residuals of audio tokens [b, 4t, width] and of act tokens [b, t, width].
+    """The whole batch at once: residuals of audio tokens [b, 4t or 0, width] and of act tokens [b, t, width].
 
     Third, the act tokens two thirds of the way up, where what is asked and what is seen must be known already; fourth,
     the audio tokens as the ears give them to the decoder.
@@ -329,7 +372,7 @@ def forward(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Ten
     width = out.shape[-1]
     below = network.norm(halfway[0])
     return (
-        out[audio].reshape(len(out), -1, width),
+        out[audio].reshape(len(out), 0 if batch.deaf else AUDIO_TOKENS * ticks, width),
         out[act].reshape(len(out), ticks, width),
         below[act].reshape(len(out), ticks, width),
         tokens,

@@ -15,6 +15,7 @@ from imkit.voices.sound import RATE, Sound, microphone
 
 from .bank import Bank, BankUtterance
 from .language import CALLS, COLOURS, NUMBERS, RESULT_REPLIES, SHAPES, Language, Request, vocabulary
+from .orders import PeopleOrders
 from .pictures import Camera, wanted_class
 from .script import TICK, YIELD_DELAY_S, Scene, Script, act_after, answer_after
 from .speech import Digits, is_held_out
@@ -24,12 +25,21 @@ VIDEO_SHARE = 0.35  # of scenes, where the mix has anything to see
 
 
 class Composer:
-    """Writes scenes from a bank of speech. ``mix`` says how often each kind of activity is drawn."""
+    """Writes scenes from a bank of speech. ``mix`` says how often each kind of activity is drawn.
+
+    ``orders`` are people's; they are spoken where only hearing is learned, since nobody answers them.
+    """
 
     def __init__(
-        self, bank: Bank, language: Language, clips: Speaker, digits: Digits | None, held_out_share: float = 0.0
+        self,
+        bank: Bank,
+        language: Language,
+        clips: Speaker,
+        digits: Digits | None,
+        held_out_share: float = 0.0,
+        orders: PeopleOrders | None = None,
     ) -> None:
-        self.bank, self.language, self.clips, self.digits = bank, language, clips, digits
+        self.bank, self.language, self.clips, self.digits, self.orders = bank, language, clips, digits, orders
         self.held_out_share = held_out_share
         self.ids = {word: i for i, word in enumerate(vocabulary())}
         self.by_family: dict[str, list[int]] = {}
@@ -73,7 +83,9 @@ class Composer:
 
     def _dense(self, script: Script, at_s: float) -> float:
         rng = script.rng
-        if self.digits is not None and rng.random() < 0.12:
+        if self.orders is not None and rng.random() < 0.12:
+            said = self.orders.say(rng)
+        elif self.digits is not None and rng.random() < 0.12:
             said = self.digits.say(rng, [int(d) for d in rng.integers(0, 10, int(rng.integers(2, 6)))])
         else:
             said = self.utterance(rng, "babble") if rng.random() < 0.45 else self._any(rng)

@@ -14,6 +14,7 @@ from imkit.model.config import NanoConfig
 from imkit.model.network import Network
 
 from .batch import Batch, forward
+from .phones import PHONES
 from .pictures import SEEN_CLASSES, WANTED_CLASSES
 from .script import COUNTDOWN_CLASSES
 
@@ -29,6 +30,7 @@ class Helpers(nn.Module):
         self.phase = nn.Linear(config.width, 2 * len(config.vocabulary))
         self.ears_heard = nn.Linear(config.width, len(config.vocabulary))
         self.ears_phase = nn.Linear(config.width, 2 * len(config.vocabulary))
+        self.ears_phone = nn.Linear(config.width, 1 + len(PHONES))
         self.countdown = nn.Linear(config.width, COUNTDOWN_CLASSES)
         self.seen = nn.Linear(config.width, SEEN_CLASSES)
         self.wanted = nn.Linear(config.width, WANTED_CLASSES)
@@ -67,10 +69,17 @@ def grade_hearing(heard: Tensor, phase: Tensor, batch: Batch, name: str) -> tupl
     return loss, log
 
 
-def grade_ears(helpers: Helpers, tokens: Tensor, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-    """Loss of telling words from audio tokens [b, 4t, width] alone, before the decoder has seen them."""
+def grade_ears(
+    helpers: Helpers, tokens: Tensor, batch: Batch, phones_weight: float = 1.0
+) -> tuple[Tensor, dict[str, float]]:
+    """Loss of telling words and phones from audio tokens [b, 4t, width] alone, before the decoder has seen them."""
     felt = F.gelu(tokens)
-    return grade_hearing(helpers.ears_heard(felt), helpers.ears_phase(felt), batch, "ears")
+    loss, log = grade_hearing(helpers.ears_heard(felt), helpers.ears_phase(felt), batch, "ears")
+    phones = helpers.ears_phone(felt)
+    with torch.no_grad():
+        spoken = batch.phone > 0
+        log["phones_right"] = float((phones.argmax(-1) == batch.phone)[spoken].float().mean().nan_to_num(0))
+    return loss + phones_weight * weighted(phones, batch.phone, 0.5), log
 
 
 def grade_watching(helpers: Helpers, batch: Batch, act: Tensor, below: Tensor) -> tuple[Tensor, dict[str, float]]:
@@ -114,12 +123,18 @@ def grade_slots(network: Network, batch: Batch, act: Tensor) -> tuple[Tensor, di
     return torch.stack(losses).sum(), {"slots_right": float(right)}
 
 
-def grade(network: Network, helpers: Helpers, batch: Batch, acting: bool) -> tuple[Tensor, dict[str, float]]:
+def grade(
+    network: Network, helpers: Helpers, batch: Batch, acting: bool, phones_weight: float = 1.0
+) -> tuple[Tensor, dict[str, float]]:
     """Loss of a batch, and numbers worth logging. ``acting`` False grades hearing only."""
     audio, act, below, tokens = forward(network, batch)
-    loss, log = grade_hearing(network.heard_head(audio), helpers.phase(audio), batch, "heard")
-    if network.config.stem_width:  # what is learned above must not unlearn what the ears can do alone
-        loss_ears, ears_log = grade_ears(helpers, tokens, batch)
+    loss, log = act.sum() * 0, dict[str, float]()
+    if not batch.deaf:
+        loss, log = grade_hearing(network.heard_head(audio), helpers.phase(audio), batch, "heard")
+    if (
+        network.config.stem_width and not batch.deaf
+    ):  # what is learned above must not unlearn what the ears can do alone
+        loss_ears, ears_log = grade_ears(helpers, tokens, batch, phones_weight)
         loss, log = loss + 0.3 * loss_ears, log | ears_log
     if acting:
         word_logits, floor_logits = network.word_head(act), network.floor_head(act)

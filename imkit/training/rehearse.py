@@ -32,11 +32,20 @@ from imkit.voices import Utterance, Voice, random_voice, synthesise
 
 from .language import CALLS, FAIL, RESULT, UNKNOWN, slot_classes, vocabulary
 from .orders import PeopleOrders
-from .script import BACKGROUND, COUNTDOWN_CLASSES, TICK, TYPED, Scene, act_after, answer_after, heard_token, note_word
+from .script import (
+    BACKGROUND,
+    COUNTDOWN_CLASSES,
+    TICK,
+    TYPED,
+    Scene,
+    act_after,
+    answer_after,
+    note_unwritten,
+    note_word,
+)
 
 HUSH_S = 0.3  # so long after the first word that is no backchannel began, or at its end, the teacher falls silent
 CALL_OF_TOOL = {"list_variables": "list"}
-UNWRITTEN = -100  # a target that nobody knows: the losses leave it out
 
 
 def training_suite() -> Suite:
@@ -150,10 +159,9 @@ class Teacher:
 class Rehearsal:
     """Writes training scenes by playing trials with a teacher, one after the other, until a length is full."""
 
-    def __init__(self, suite: Suite, cast: Cast, clips: Speaker) -> None:
-        self.suite, self.cast, self.clips = suite, cast, clips
+    def __init__(self, suite: Suite, cast: Cast, clips: Speaker, people: PeopleOrders | None = None) -> None:
+        self.suite, self.cast, self.clips, self.people = suite, cast, clips, people
         self.ids = {word: i for i, word in enumerate(vocabulary())}
-        self.people: PeopleOrders | None = None
 
     def play_of(self, name: str) -> Callable[[World], Play]:
         """How a kind of trial is played. Recordings of people are found when they are first asked for (SuiteError)."""
@@ -216,7 +224,8 @@ class Page:
         for said in world.said:
             for word, start_s, stop_s in said.words:
                 if not word:
-                    self._unwritten(begin * TICK_S + start_s, min(stop_s, end_s) + begin * TICK_S)
+                    shift_s = begin * TICK_S
+                    note_unwritten(self.heard, self.phase, start_s + shift_s, min(stop_s, end_s) + shift_s)
                     continue
                 if stop_s > end_s:
                     break
@@ -224,11 +233,6 @@ class Page:
                 known = self.ids.get(word, self.ids[UNKNOWN])
                 if note_word(self.heard, self.phase, known, start_s + shift_s, stop_s + shift_s):
                     self.spans.append((word, start_s + shift_s, stop_s + shift_s))
-
-    def _unwritten(self, start_s: float, stop_s: float) -> None:
-        """Somebody speaks, and nobody wrote down what: until the last word can have been written, nothing is known."""
-        span = slice(int(start_s * 20), heard_token(stop_s) + 1)
-        self.heard[span] = self.phase[span] = UNWRITTEN
 
     def _write(self, percept: Percept, act: Act, left: int) -> None:
         k = self.at

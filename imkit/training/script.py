@@ -24,6 +24,7 @@ TICK = 3200
 HEARD_DELAY_S = 0.10  # a word is written at the first 50 ms token that ends this long after the word
 YIELD_DELAY_S = 0.3  # what says stop is told from an okay by its first sounds
 COUNTDOWN_CLASSES = 80
+UNWRITTEN = -100  # the class of what nobody knows
 HEARD = PROVENANCES.index("heard")
 TYPED = PROVENANCES.index("typed")
 BACKGROUND = PROVENANCES.index("background")
@@ -105,6 +106,13 @@ def note_word(
     return token < len(heard)
 
 
+def note_unwritten(heard: npt.NDArray[np.int64], phase: npt.NDArray[np.int64], start_s: float, end_s: float) -> None:
+    """Somebody speaks, and nobody wrote down what: until it can have been written, nothing more is known."""
+    span = slice(max(0, int(start_s * 20)), heard_token(end_s) + 1)
+    for track in (heard, phase):
+        track[span][track[span] == 0] = UNWRITTEN
+
+
 class Script:
     """One scene while it is being written."""
 
@@ -161,7 +169,9 @@ class Script:
             self.voice[at:stop] += piece[: stop - at]
 
     def _hear(self, word: str, start_s: float, end_s: float) -> None:
-        if note_word(self.heard, self.phase, self.ids.get(word, self.ids[UNKNOWN]), start_s, end_s):
+        if not word:
+            note_unwritten(self.heard, self.phase, start_s, end_s)
+        elif note_word(self.heard, self.phase, self.ids.get(word, self.ids[UNKNOWN]), start_s, end_s):
             self.spans.append((word, start_s, end_s))
 
     def type(self, text: str, tick: int) -> None:

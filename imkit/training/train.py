@@ -13,6 +13,7 @@ import multiprocessing as mp
 import queue
 import time
 import tomllib
+from collections import deque
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,9 +29,12 @@ from imkit.model.network import Block, Network
 from imkit.model.own_voice import open_voice
 from imkit.model.stem import TimeDelay
 from imkit.model.weights import save_weights
+from imkit.scenes.people import orders_folder
+from imkit.scenes.suite import SuiteError
 from imkit.stream import ModelError
 from imkit.voices import SAMPLE_RATE_HZ, Voice
 
+from .aligned import aligned_words
 from .bank import Bank
 from .batch import Batch, hear, pack
 from .clips import render_clips
@@ -38,12 +42,14 @@ from .compose import VIDEO_SHARE, Composer
 from .curves import page, read_log
 from .language import CALLS, NONE, SLOTS, Language, vocabulary
 from .losses import Helpers, grade, grade_ears, grade_frames
+from .orders import PeopleOrders
 from .pictures import album
 from .rehearse import Rehearsal, TrainingCast, training_suite
-from .script import HEARD_DELAY_S
+from .script import HEARD_DELAY_S, Scene
 from .speech import Digits, ensure_bank, plan_bank
 
 CHECKPOINT_EVERY_S = 180.0
+SCENES_KEPT = 64  # that may come again, in other voices' throats and at other ages of the stream
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -65,6 +71,21 @@ def open_digits(recipe: dict[str, Any], held_out: bool) -> Digits | None:
     return digits if digits.clips else None
 
 
+def open_orders(work: Path) -> PeopleOrders | None:
+    """Recorded orders for training, with the words that are found in them; None where there are no recordings."""
+    settings = training_suite().settings("order_recording")
+    try:
+        orders = PeopleOrders(orders_folder(settings), str(settings["split"]))
+    except SuiteError as error:
+        print(f"training without orders by people: {error}")
+        return None
+    try:
+        orders.words = aligned_words(orders.people, work)
+    except ModelError as error:
+        print(f"training without the words of people's orders: {error}")
+    return orders
+
+
 def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> None:
     """A worker: composes and packs batches of one stage until it is ended."""
     torch.set_num_threads(1)
@@ -73,29 +94,40 @@ def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> 
 
     clips = open_voice(Path(recipe["out"]))
     bank, people = Bank(Path(recipe["work"]) / "bank"), open_digits(recipe, held_out=False)
-    composer = Composer(bank, language, clips, people, recipe["texts"]["held_out_share"])
     mel, rng = MelLevels(config), np.random.default_rng(seed)
     plan = recipe["stage"][stage]
-    rehearsal = None
+    orders = open_orders(Path(recipe["work"]))
+    only_heard = plan.get("ears") or not plan.get("acting", True)
+    spoken = orders if only_heard and orders is not None and orders.words else None
+    composer = Composer(bank, language, clips, people, recipe["texts"]["held_out_share"], spoken)
+    rehearsal, trials = None, {}
     if plan.get("rehearsed"):
         suite = training_suite()
-        rehearsal = Rehearsal(suite, TrainingCast(suite, recipe["cast"], recipe.get("left_out", ())), clips)
+        trials = {name: weight for name, weight in plan["trials"].items() if orders or name != "order_recording"}
+        rehearsal = Rehearsal(suite, TrainingCast(suite, recipe["cast"], recipe.get("left_out", ())), clips, orders)
     past: list[tuple[int, int, int]] = []
+    kept: deque[Scene] = deque(maxlen=SCENES_KEPT)
+
+    def compose() -> Scene:
+        if kept and rng.random() < plan.get("again", 0.0):
+            return kept[int(rng.integers(len(kept)))]
+        if rehearsal is not None and rng.random() < plan["rehearsed"]:
+            kept.append(rehearsal.scene(rng, plan["scene_s"], trials))
+        else:
+            kept.append(composer.scene(rng, plan["scene_s"], plan["mix"], plan.get("video", VIDEO_SHARE)))
+        return kept[-1]
+
     while True:
-        video = plan.get("video", VIDEO_SHARE)
-        scenes = [
-            rehearsal.scene(rng, plan["scene_s"], plan["trials"])
-            if rehearsal is not None and rng.random() < plan["rehearsed"]
-            else composer.scene(rng, plan["scene_s"], plan["mix"], video)
-            for _ in range(plan["batch"])
-        ]
+        deaf = rng.random() < plan.get("deaf_share", 0.0)
+        scenes = [compose() for _ in range(plan["deaf_batch"] if deaf else plan["batch"])]
         for scene in scenes:  # half of the scenes go on from what was said in another, some time before
+            scene.before = []
             if past and rng.random() < 0.5:
                 shift = past[-1][0] + 1 + int(rng.integers(0, 400))
                 scene.before = [(k - shift, word, provenance) for k, word, provenance in past]
             past = scene.before[-config.pinned :] if rng.random() < 0.5 else []
             past = [*past, *scene.written()]
-        out.put(pack(scenes, config, mel, rng).arrays())
+        out.put(pack(scenes, config, mel, rng, deaf=deaf).arrays())
 
 
 def compose_album(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> None:
@@ -205,11 +237,12 @@ class Run:
         else:
             batch = Batch.from_arrays(arrays).to(self.device)
             with torch.autocast(self.device.type, torch.bfloat16):
+                acting, phones_weight = bool(plan.get("acting", True)), plan.get("phones_weight", 1.0)
                 if plan.get("ears"):
-                    loss, log = grade_ears(self.helpers, hear(self.network, batch), batch)
+                    loss, log = grade_ears(self.helpers, hear(self.network, batch), batch, phones_weight)
                 else:
-                    loss, log = grade(self.network, self.helpers, batch, bool(plan.get("acting", True)))
-            self.heard_s += plan["batch"] * plan["scene_s"]
+                    loss, log = grade(self.network, self.helpers, batch, acting, phones_weight)
+            self.heard_s += 0 if batch.deaf else len(batch.word) * plan["scene_s"]
         groups = [group for o in self.optimisers for group in o.param_groups]
         for group, rate in zip(groups, self.rates, strict=True):
             group["lr"] = rate * factor
@@ -315,32 +348,38 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if find_spec("onnx") is None:
         raise ModelError("imkit train needs the onnx package to write its graph: pip install imkit[train]")
-    recipe = read_recipe(options.recipe)
+    train(read_recipe(options.recipe), max(1, options.workers), options.threads, options.fresh)
+    return 0
+
+
+def train(recipe: dict[str, Any], workers: int = 1, threads: int = 0, fresh: bool = False) -> Run:
+    """Play the stages of a recipe from its last checkpoint, or from nothing, and write the model folder."""
     keep_freed_memory()
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    if threads:
+        torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     work, out = Path(recipe["work"]), Path(recipe["out"])
     work.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     language = Language()
     plan = plan_bank(recipe["bank"], recipe["texts"], language, recipe["seed"], False, recipe.get("left_out", ()))
-    ensure_bank(work / "bank", plan, max(1, options.workers), print)
+    ensure_bank(work / "bank", plan, workers, print)
     render_clips(out, Voice(**recipe["voice"]), language)
     if open_digits(recipe, held_out=False) is None:
         print(
             f"no recorded digits at {recipe['digits']['folder']}: training without them "
             "(the model card says where to get them)"
         )
-    if options.fresh:
+    open_orders(work)  # once, before the processes that compose scenes
+    if fresh:
         (work / "checkpoint.pt").unlink(missing_ok=True)
     run = Run(recipe, device)
     print("resumed at step", run.step) if run.resume() else print("from nothing")
     count = sum(p.numel() for p in run.network.parameters())
     print(f"{count / 1e6:.2f}M parameters on {device}; curves: {work / 'training.html'}")
     while run.stage < len(recipe["stage"]):
-        run.play_stage(options.workers)
+        run.play_stage(workers)
         run.stage, run.stage_s = run.stage + 1, 0.0
         run.save()
     export_graph(run.config, out / "tick.onnx")
-    return 0
+    return run

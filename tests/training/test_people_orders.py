@@ -16,7 +16,8 @@ from imkit.training.clips import render_clips
 from imkit.training.language import CALLS, NONE, SLOTS, Language, slot_classes, vocabulary
 from imkit.training.losses import weighted
 from imkit.training.orders import PeopleOrders
-from imkit.training.rehearse import UNWRITTEN, Page, Rehearsal, Teacher, TrainingCast, training_suite
+from imkit.training.rehearse import Page, Rehearsal, Teacher, TrainingCast, training_suite
+from imkit.training.script import UNWRITTEN
 from imkit.voices import Voice
 
 ORDER = 1 + CALLS.index("order_drink")

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from imkit.model.config import NanoConfig
-from imkit.model.frontend import MelLevels
+from imkit.model.frontend import MelLevels, mel_filterbank
 from imkit.model.nano import load_nano
 from imkit.model.network import Network
 from imkit.model.voice import Clips
 from imkit.stream import heard_from_s
 from imkit.training import card, train
 from imkit.training.bank import Bank, BankUtterance, build_bank
-from imkit.training.batch import hear, in_reach, matches, pack
+from imkit.training.batch import MASK_BINS, forward, hear, in_reach, mask_bands, matches, pack, vocal_tract
 from imkit.training.clips import reply_words
 from imkit.training.compose import Composer
 from imkit.training.evaluate import word_errors
@@ -231,6 +231,48 @@ def test_a_network_learns_a_batch_by_heart(composer, small):
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.4 * losses[0]
     assert set(log) >= {"heard_recall", "word_recall", "call_recall"}
+
+
+def test_without_sound_the_same_words_ask_for_the_same_acts(composer, small):
+    scenes = [composer.scene(np.random.default_rng(3), 10.0, MIX) for _ in range(2)]
+    hearing, deaf = (
+        pack(scenes, small, MelLevels(small), np.random.default_rng(1), augment=False, deaf=deaf)
+        for deaf in (False, True)
+    )
+    assert deaf.deaf
+    assert not hearing.deaf
+    for name in ("words", "word_tick", "word", "floor", "call", "countdown", "said"):
+        assert torch.equal(getattr(hearing, name), getattr(deaf, name))
+    assert deaf.source.shape[1] == hearing.source.shape[1] - 4 * 50
+    torch.manual_seed(0)
+    network, helpers = Network(small), Helpers(small)
+    loss, log = grade(network, helpers, deaf, acting=True)
+    loss.backward()
+    assert "heard" not in log
+    assert network.heard_head.weight.grad is None
+    assert float(network.word_head.weight.grad.abs().max()) > 0
+    acts = forward(network, deaf)[1]
+    assert acts.shape == (2, 50, small.width)
+    assert torch.isfinite(acts).all()
+
+
+@given(st.integers(0, 500))
+@settings(max_examples=25, deadline=None)
+def test_other_vocal_tracts_keep_the_order_of_the_bands(seed):
+    filters = mel_filterbank(40, 400, warp=vocal_tract(np.random.default_rng(seed), 40))
+    assert torch.isfinite(filters).all()
+    assert torch.allclose(filters.sum(0), torch.ones(40), atol=1e-4)
+    centres = (filters * torch.arange(len(filters))[:, None]).sum(0)
+    assert (centres.diff() >= 0).all()
+
+
+def test_a_masked_band_is_narrow_and_lasts_the_whole_scene():
+    levels = mask_bands(torch.full((200, 6, 40), 9, dtype=torch.uint8), np.random.default_rng(1))
+    lost = (levels == 0).any(1)
+    assert torch.equal(lost, (levels == 0).all(1))
+    widths = lost.sum(1)
+    assert 0 < int(widths.max()) <= MASK_BINS
+    assert 0.25 < float((widths > 0).float().mean()) < 0.55
 
 
 def test_ears_learn_words_by_heart_without_the_decoder(composer):
