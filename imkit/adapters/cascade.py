@@ -253,7 +253,7 @@ class Cascade:
     def _told(state: CascadeState, event: Event) -> None:
         if event.kind == "system" and event.payload.get("interrupt"):
             state.mouth.hush()
-        if event.kind == "result" and event.call_id in state.asked:
+        if event.kind == "result" and event.call_id in state.asked and "part" not in event.payload:
             name = state.asked.pop(event.call_id)
             state.news.append(RESULT_REPLIES[name] if event.payload.get("ok", True) else FAILED)
 

@@ -153,6 +153,8 @@ class Nano:
         mark = self.ids[RESULT if event.payload.get("ok", True) else FAIL]
         words = spoken_form(event.text) if self.config.tells else []
         if not 0 < len(words) < WORD_SLOTS or any(word not in self.ids for word in words):
+            if "part" in event.payload:
+                return []  # more is to come, and this much of it nano has no words for
             words = [str(event.payload.get("topic", ""))]
         if words[0] not in self.ids:
             return []

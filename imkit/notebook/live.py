@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from imkit.background import BackgroundModel
 from imkit.capture.browser import BrowserSource, MediaStreamSource
@@ -47,9 +47,8 @@ class LiveSession(Session):
         elif hasattr(source, "model_id"):
             source = MediaStreamSource(source)
         self._outlets = Outlets(sink)
-        given = cast("Iterable[Tool | Callable[..., Any]]", tools)
         super().__init__(
-            model, background, given, source, self._outlets, seed, namespace=namespace, executor=executor, clock=clock
+            model, background, tools, source, self._outlets, seed, namespace=namespace, executor=executor, clock=clock
         )
         self.cell_log = NotebookLog()
         """What cells did, for the tools that read their outputs and errors; whoever watches the notebook adds to it."""
@@ -108,7 +107,6 @@ class LiveSession(Session):
         if display is not None:
             display.link.approvals.close()  # a worker that waits for an answer would hold the loop up
         super().close()
-        self.tools.close()
         if display is not None:
             display.close()
 

@@ -26,7 +26,7 @@ from imkit.stream import (
     Timeline,
 )
 from imkit.surfaces import Board, Surface
-from imkit.tools import Namespace, Tool, Toolbox, notebook_tools
+from imkit.tools import Namespace, Tool, Toolbox, ToolServer, notebook_tools
 
 from . import switch
 from .delegation import MAX_PLACES, Delegation
@@ -60,7 +60,8 @@ class Session:
     background  what delegated work goes to: an object with ``answer(task, desk)``, or "analyst", "chat:MODEL@URL" or
                 "local:FOLDER"; None is what the variable IMKIT_BACKGROUND says, else the offline analyst, which is
                 not a language model
-    tools       further tools or typed functions, beside the notebook's own
+    tools       further tools, typed functions or ``imkit.mcp(...)`` servers, beside the notebook's own; closed with the
+                session
     source      where percepts come from: a source, a path, a list of them; None is silence, for typing with ``say``
     sink        where moments go as they happen
     seed        makes a model's own choices the same every time
@@ -78,7 +79,7 @@ class Session:
         self,
         model: str | InteractionModel[Any] = "nano",
         background: BackgroundModel | str | None = None,
-        tools: Iterable[Tool | Callable[..., Any]] = (),
+        tools: Iterable[Tool | ToolServer | Callable[..., Any]] = (),
         source: Any = None,
         sink: Sink | None = None,
         seed: int = 0,
@@ -196,6 +197,7 @@ class Session:
                 return
             self._loop = None
             self._enter(State.CLOSED, self.reason)
+        self.tools.close()
         if self.sink is not None:
             self.sink.close()
 

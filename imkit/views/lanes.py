@@ -123,7 +123,7 @@ def _marks(moment: Moment) -> Iterable[Mark]:
         detail = ", ".join(f"{key}={value!r}" for key, value in call.arguments.items())
         yield Mark("call", call.name or call.kind, moment.start_s, f"{call.kind} {call.name}({detail[:200]})")
     for event in moment.percept.events:
-        surface = event.payload.get("surface") if event.kind == "result" else None
+        surface = event.payload.get("surface") if event.kind in ("result", "progress") else None
         text = str(surface.get("title") or event.text) if isinstance(surface, dict) else event.text or event.kind
         kind: Literal["surface", "result", "event"] = "result" if event.kind == "result" else "event"
         yield Mark(

@@ -315,3 +315,12 @@ def test_configuration_errors():
 def test_repr_says_what_it_is(folder):
     assert "13 words" in repr(load_nano(folder))
     assert isinstance(load_nano(folder), Nano)
+
+
+def test_a_part_that_nano_has_no_words_for_waits_for_the_whole(folder):
+    model = load_nano(folder)
+    told = {"ok": True, "topic": "plot"}
+    whole = Event("result", Provenance.BACKGROUND, "The mean of price is 42.7", "c1", told)
+    part = Event("result", Provenance.BACKGROUND, "The mean of price is 42.7", "c1", {**told, "part": 1})
+    assert [model.config.vocabulary[word] for word, _ in model._told(whole)] == ["<result>", "plot"]
+    assert model._told(part) == []

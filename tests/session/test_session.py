@@ -185,7 +185,7 @@ def test_own_tools_background_and_bad_arguments() -> None:
         s.run(Talk(10, {0: "search it"}))
         assert s.timeline.events()[0].text == "rain in Oslo"
         assert model.opened[0].tools == ("weather",)  # the notebook's own are the background's
-    with pytest.raises(SessionError, match="background is .gpt"):
+    with pytest.raises(SessionError, match=r"background is .gpt"):
         Session(FakeModel(), background="gpt")  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="model is int"):
         Session(3)  # type: ignore[arg-type]
@@ -497,3 +497,22 @@ def test_epochs_of_live_sound_never_fall_back_after_a_run() -> None:
         assert sink.moments[0].epoch > live
         assert s.timeline[0].index == 0
         assert len(s.timeline) == len(sink.moments)
+
+
+class Server:
+    """A source of tools that has to be closed."""
+
+    closed = 0
+
+    def tools(self):
+        return ()
+
+    def close(self):
+        self.closed += 1
+
+
+def test_servers_of_tools_are_closed_with_the_session():
+    server = Server()
+    with session(tools=[server]):
+        assert server.closed == 0
+    assert server.closed == 1
