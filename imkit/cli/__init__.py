@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = command("eval", "Have a model play the scenes of a suite, and write a report with scores.")
     evaluate.add_argument(
-        "--suite", default="dev", metavar="NAME", help="dev, orders, interpreting, or a TOML file (dev)"
+        "--suite", default="dev", metavar="NAME", help="dev, orders, wakewords, interpreting, or a TOML file (dev)"
     )
     evaluate.add_argument(
         "--model", default="nano", help="a name, a folder, module:attribute, or a policy such as oracle (nano)"

@@ -20,7 +20,7 @@ from .agent import LONGEST_WORD_S, take
 from .answers import number_words
 from .kinds import SceneKind
 from .scoring import Check, Verdict
-from .world import Scene, World
+from .world import Said, Scene, World
 
 EARLY_S, LATE_S = -0.1, 1.0  # when a reply may start, after the end of its cue
 OKAY_S = (-0.25, 1.5)  # when an acknowledgement may start, after the end of the instruction
@@ -39,7 +39,8 @@ Role = Literal["cue", "lure", "plain"]
 class Task:
     """What the model is asked to listen for. ``sentence`` gives a sentence of a role, and which word of it counts.
 
-    ``sound`` gives what is heard from the start of that word on, where the cue is a sound and not the word.
+    ``sound`` gives what is heard from the start of that word on, where the cue is a sound and not the word. ``speak``
+    has somebody else say cues and near misses, at a time; the user then says a plain sentence after each.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Task:
     reply: str
     sentence: Callable[[Role], tuple[str, int]]
     sound: Callable[[Role], Sound] | None = None
+    speak: Callable[[str, float], Said] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,25 @@ def cuespeak_synth(world: World) -> Scene:
     the same window after a near miss, or a stretch of some 3 s with neither. An "okay" to the instruction is free.
     """
     task = TASKS[world.number % len(TASKS)](world)
+    asked, talk = ask(world, task, world.number // len(TASKS) % 4 == QUIET_ROUND)
+    yield from world.until(talk.end_s + TAIL_S)
+    return judge(world, task, asked, talk)
+
+
+def ask(world: World, task: Task, without: bool) -> tuple[Said, Talk]:
+    """Has the instruction and the talk spoken, and notes what is to be done; ``without`` any cue, or with some."""
     asked = world.say(task.instruction, world.draw("lead_s"))
     world.expect("okay", asked.end_s)
-    count = 0 if world.number // len(TASKS) % 4 == QUIET_ROUND else world.settings.whole(world.rng, "cues")
+    count = 0 if without else world.settings.whole(world.rng, "cues")
     talk = _talk(world, task, asked.end_s + world.draw("talk_after_s"), count)
     for cue_s in talk.cues_s:
         world.expect(task.reply, cue_s)
-    end_s = talk.end_s + TAIL_S
-    yield from world.until(end_s)
+    return asked, talk
 
+
+def judge(world: World, task: Task, asked: Said, talk: Talk) -> Verdict:
+    """What came of a talk that is over; the measures are exact_NAME, fp_per_min and, with cues, f1."""
+    end_s = talk.end_s + TAIL_S
     left = world.agent.utterances()
     take(left, "okay", asked.end_s + OKAY_S[0], asked.end_s + OKAY_S[1])
     long = [said for said in left if said.end_s - said.start_s > LONGEST_WORD_S]
@@ -142,7 +154,9 @@ def _script(world: World, task: Task, count: int) -> list[tuple[Role, str, int]]
     while wanted_s or at_s < max(talk_s, last_s + TALKS_ON_S):
         resembles = world.rng.random() < world.settings.number("lure_share")
         role: Role = "lure" if resembles else "plain"
-        if wanted_s and at_s >= max(wanted_s[0], last_s + APART_S):
+        if task.speak is not None and out and out[-1][0] != "plain":
+            role = "plain"
+        elif wanted_s and at_s >= max(wanted_s[0], last_s + APART_S):
             role = "cue"
             wanted_s.pop(0)
         text, index = task.sentence(role)
@@ -163,7 +177,7 @@ def _talk(world: World, task: Task, start_s: float, count: int) -> Talk:
     marks_s: dict[Role, list[float]] = {"cue": [], "lure": [], "plain": []}
     at_s = end_s = start_s
     for role, text, index in script:
-        said = world.say(text, at_s)
+        said = task.speak(text, at_s) if task.speak is not None and role != "plain" else world.say(text, at_s)
         _, from_s, to_s = said.words[index]
         if task.sound is not None and role != "plain":
             sound = task.sound(role)
@@ -180,12 +194,14 @@ def _talk(world: World, task: Task, start_s: float, count: int) -> Talk:
 # --- what to listen for
 
 
-def _one(world: World, name: str) -> str:
+def one_of(world: World, name: str) -> str:
+    """One of the words in a setting."""
     return str(world.rng.choice(world.settings[name]))
 
 
-def _about(world: World, thing: str) -> str:
-    return world.line("talk", thing=thing, place=_one(world, "places"))
+def about(world: World, thing: str) -> str:
+    """A sentence of talk about a thing, somewhere."""
+    return world.line("talk", thing=thing, place=one_of(world, "places"))
 
 
 def _word(world: World) -> Task:
@@ -194,8 +210,8 @@ def _word(world: World) -> Task:
 
     def sentence(role: Role) -> tuple[str, int]:
         colour = cue if role == "cue" else str(world.rng.choice(others))
-        thing = _one(world, "things")
-        text = _about(world, f"a {thing}" if role == "plain" else f"a {colour} {thing}")
+        thing = one_of(world, "things")
+        text = about(world, f"a {thing}" if role == "plain" else f"a {colour} {thing}")
         return text, text.split().index(thing if role == "plain" else colour)
 
     return Task("word", world.line("cue_word", cue=cue, reply=reply), reply, sentence)
@@ -203,11 +219,11 @@ def _word(world: World) -> Task:
 
 def _category(world: World) -> Task:
     asked, other = [("animals", "plants"), ("plants", "animals")][int(world.rng.integers(2))]
-    reply = _one(world, "replies")
+    reply = one_of(world, "replies")
 
     def sentence(role: Role) -> tuple[str, int]:
-        thing = _one(world, {"cue": asked, "lure": other, "plain": "things"}[role])
-        text = _about(world, f"a {thing}")
+        thing = one_of(world, {"cue": asked, "lure": other, "plain": "things"}[role])
+        text = about(world, f"a {thing}")
         return text, text.split().index(thing)
 
     category = {"animals": "an animal", "plants": "a plant"}[asked]
@@ -236,7 +252,7 @@ def _beep(world: World) -> Task:
     hz, seconds = world.draw("beep_hz"), world.draw("beep_s")
 
     def sentence(_role: Role) -> tuple[str, int]:
-        text = _about(world, f"a {_one(world, 'things')}")
+        text = about(world, f"a {one_of(world, 'things')}")
         return text, int(world.rng.integers(1, len(text.split())))
 
     def sound(role: Role) -> Sound:

@@ -7,6 +7,7 @@ in them are ours and not comparable figure by figure.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,8 @@ from imkit.voices import SAMPLE_RATE_HZ
 from imkit.voices.sound import Sound, fast_size, noise, rms, room
 
 from .distractors import STATEMENT_S, burst, bystander
+from .ear import Microphone
+from .suite import Settings, SuiteError
 from .world import World
 
 TALKERS: Final = 6
@@ -64,6 +67,44 @@ def kitchen(world: World, length_s: float) -> Sound:
 
 
 NOISES: Final[Mapping[str, Callable[[World, float], Sound]]] = {"cafe": cafe, "kitchen": kitchen}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What noise there is in a trial, "clean" for none, and speech where it sounds against the noise's RMS, in dB."""
+
+    noise: str
+    snr_db: float
+
+    @property
+    def name(self) -> str:
+        """Both, for a report."""
+        return self.noise if self.noise == "clean" else f"{self.noise} {self.snr_db:02.0f} dB"
+
+    def fill(self, world: World, length_s: float) -> None:
+        """Have the noise sound from the start of a trial on."""
+        if self.noise != "clean":
+            world.sound(NOISES[self.noise](world, length_s), 0.0, -self.snr_db)
+
+
+def condition(world: World, round_: int) -> Condition:
+    """One of the scene's ``noises`` by turns, and once they were round the next of ``snr_db``. Raises SuiteError."""
+    settings = world.settings
+    noises, ratios = settings["noises"], settings["snr_db"]
+    known = ("clean", *NOISES)
+    if not isinstance(noises, list) or not noises or not set(noises) <= set(known):
+        raise SuiteError(f"{settings.where}: noises = {noises!r}, expected a list of {', '.join(known)}")
+    if not isinstance(ratios, list) or not ratios or not all(type(ratio) in (int, float) for ratio in ratios):
+        raise SuiteError(f"{settings.where}: snr_db = {ratios!r}, expected a list of numbers")
+    return Condition(str(noises[round_ % len(noises)]), float(ratios[round_ // len(noises) % len(ratios)]))
+
+
+def scene_microphone(world: World) -> Microphone:
+    """A microphone with the settings of the scene's own table ``microphone``. Raises SuiteError without one."""
+    where, table = world.settings.where, world.settings["microphone"]
+    if not isinstance(table, Mapping):
+        raise SuiteError(f"{where}: microphone = {table!r}, expected a table")
+    return Microphone(world.rng, Settings(f"{where}, microphone", table))
 
 
 def _clink(rng: np.random.Generator) -> Sound:

@@ -14,14 +14,12 @@ from imkit.voices import Voice
 
 from .asking import CALL_S, SETTLE_S, Errand
 from .desk import Clerk, Job, key_words
-from .ear import Microphone
 from .errands import RESULT_S, TELLING_S
 from .kinds import SceneKind
 from .menu import MENU, Order, change_order, draw_order
-from .noises import NOISES
+from .noises import condition, scene_microphone
 from .people import Spoken, people_of
 from .scoring import Check, Verdict, rates
-from .suite import Settings, SuiteError
 from .world import Said, Scene, World
 
 TOOL: Final = "order_drink"
@@ -76,37 +74,21 @@ def take_order(world: World, spoken: Spoken, round_: int) -> Scene:
     noise's RMS. The order is right if the last call made by 2 s after the end of the speech is, in every slot, however
     early it came; the world notes one wordless word from the start to the end of the speech.
     """
-    settings, rng = world.settings, world.rng
-    table = settings["microphone"]
-    if not isinstance(table, Mapping):
-        raise SuiteError(f"suite {world.suite.name}, [scene.order_recording]: microphone = {table!r}, expected a table")
-    where = f"suite {world.suite.name}, [scene.order_recording.microphone]"
-    world.microphone = Microphone(rng, Settings(where, table))
+    world.microphone = scene_microphone(world)
     world.voice = Voice("files", spoken.name)
     at_s = world.draw("lead_s")
     world.sound(spoken.sound, at_s)
     end_s = at_s + spoken.end_s
     words = spoken.words or (("", spoken.start_s, spoken.end_s),)
     world.said.append(Said("", tuple((word, at_s + start, at_s + end) for word, start, end in words), world.voice))
-    noise, snr_db = _condition(world, round_)
-    if noise != "clean":
-        world.sound(NOISES[noise](world, end_s + LAST_S), 0.0, -snr_db)
+    noise = condition(world, round_)
+    noise.fill(world, end_s + LAST_S)
     errand = Errand(TOOL, spoken.arguments, 0.0, end_s + RECORDED_S)
     world.expect((), end_s + ENDED_S, call=errand.asked)
     world.expect("on it", end_s + ENDED_S)
     clerk = Clerk((), (), (world.draw("delay_s"),), end_s + SETTLE_S)
     yield from _serve(world, clerk, [errand], end_s, RECORDED_S)
-    return _judge_recording(world, clerk, errand, end_s, noise if noise == "clean" else f"{noise} {snr_db:02.0f} dB")
-
-
-def _condition(world: World, round_: int) -> tuple[str, float]:
-    noises, ratios = world.settings["noises"], world.settings["snr_db"]
-    known = ("clean", *NOISES)
-    if not isinstance(noises, list) or not noises or not set(noises) <= set(known):
-        raise SuiteError(f"[scene.order_recording]: noises = {noises!r}, expected a list of {', '.join(known)}")
-    if not isinstance(ratios, list) or not ratios or not all(type(ratio) in (int, float) for ratio in ratios):
-        raise SuiteError(f"[scene.order_recording]: snr_db = {ratios!r}, expected a list of numbers")
-    return str(noises[round_ % len(noises)]), float(ratios[round_ // len(noises) % len(ratios)])
+    return _judge_recording(world, clerk, errand, end_s, noise.name)
 
 
 def _due(world: World, order: Order, said: Said, reply: str) -> Errand:

@@ -6,10 +6,10 @@ while silent is worth nothing to a model that any sound stops while it speaks.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -108,29 +108,48 @@ def talking_to_other(world: World) -> Scene:
     or question, with 2.0 s of silence after it; in either order, some with a question without a name after the
     model was addressed. The other half play while it counts: the other's sentence must not stop it.
     """
-    if world.number % 2 == 0:
-        return (yield from _addressed_or_not(world))
-    return (yield from _counting_past_others(world))
+    return (yield from addressed(world, called_by_name))
 
 
 @dataclass(frozen=True)
-class _Turn:
-    """A sentence to come: what is said, with a pause after the name, and what is right to reply: None for nothing."""
+class Turn:
+    """A sentence to come: its text, what is right to reply (None for nothing), and what has it said at a time."""
 
     text: str
-    pauses: tuple[tuple[int, float], ...] = ()
-    reply: tuple[str, ...] | None = None
+    reply: tuple[str, ...] | None
+    say: Callable[[float], Said]
 
 
-def _called(world: World, names: str, text: str, reply: tuple[str, ...] | None = None) -> _Turn:
+class Called(Protocol):
+    """How somebody is called: by one of the suite's ``names``, before the text."""
+
+    def __call__(self, world: World, names: str, text: str, reply: tuple[str, ...] | None = None, /) -> Turn:
+        """The turn to come."""
+
+
+def called_by_name(world: World, names: str, text: str, reply: tuple[str, ...] | None = None) -> Turn:
+    """The user says a name and, after a pause, the text."""
     name = world.line(names)
-    return _Turn(f"{name} {text}", ((len(name.split()), world.draw("after_name_s")),), reply)
+    return _by_user(world, f"{name} {text}", reply, ((len(name.split()), world.draw("after_name_s")),))
 
 
-def _to_other(world: World) -> _Turn:
+def _by_user(
+    world: World, text: str, reply: tuple[str, ...] | None = None, pauses: Sequence[tuple[int, float]] = ()
+) -> Turn:
+    return Turn(text, reply, lambda at_s: world.say(text, at_s, pauses=pauses))
+
+
+def addressed(world: World, called: Called) -> Scene:
+    """A trial of ``talking_to_other``, whoever calls the names."""
+    if world.number % 2 == 0:
+        return (yield from _addressed_or_not(world, called))
+    return (yield from _counting_past_others(world, called))
+
+
+def _to_other(world: World, called: Called) -> Turn:
     """Somebody else's name, then a question that the model could answer, or a request."""
     asks = world.rng.random() < world.settings.number("question_share")
-    return _called(world, "other_name", _question(world)[0] if asks else world.line("to_other"))
+    return called(world, "other_name", _question(world)[0] if asks else world.line("to_other"))
 
 
 def _question(world: World) -> tuple[str, tuple[str, ...]]:
@@ -138,19 +157,19 @@ def _question(world: World) -> tuple[str, tuple[str, ...]]:
     return world.line("question", sum=sum_), reply
 
 
-def _turn(world: World, to_whom: str) -> _Turn:
+def _turn(world: World, to_whom: str, called: Called) -> Turn:
     if to_whom == "other":
-        return _to_other(world)
+        return _to_other(world, called)
     text, reply = _question(world)
-    return _called(world, "own_name", text, reply) if to_whom == "named" else _Turn(text, reply=reply)
+    return called(world, "own_name", text, reply) if to_whom == "named" else _by_user(world, text, reply)
 
 
-def _addressed_or_not(world: World) -> Scene:
+def _addressed_or_not(world: World, called: Called) -> Scene:
     order = (("other", "named"), ("named", "other"), ("named", "bare", "other"))[world.number // 2 % 3]
     checks, held = [], False
-    for turn, lead_s in [(_turn(world, to_whom), world.draw("lead_s")) for to_whom in order]:
+    for turn, lead_s in [(_turn(world, to_whom, called), world.draw("lead_s")) for to_whom in order]:
         from_s = world.now_s
-        said = world.say(turn.text, from_s + lead_s, pauses=turn.pauses)
+        said = turn.say(from_s + lead_s)
         if turn.reply is None:
             yield from world.until(said.end_s + HOLD_S + 0.2)
             check = world.quiet(from_s, said.end_s + HOLD_S, f"though {turn.text!r} was for somebody else")
@@ -163,15 +182,15 @@ def _addressed_or_not(world: World) -> Scene:
     return Verdict(tuple(checks), {"S_ND": float(held)})
 
 
-def _counting_past_others(world: World) -> Scene:
+def _counting_past_others(world: World, called: Called) -> Scene:
     request = world.line("count_to", last=COUNT[-1])
-    named, bare = _called(world, "own_name", request), _Turn(request)
+    named, bare = called(world, "own_name", request), _by_user(world, request)
     ask = named if world.rng.random() < world.settings.number("named_share") else bare
-    other, delay_s = _to_other(world), world.draw("event_s")
-    count = yield from counting(world, world.say(ask.text, world.draw("lead_s"), pauses=ask.pauses))
+    other, delay_s = _to_other(world, called), world.draw("event_s")
+    count = yield from counting(world, ask.say(world.draw("lead_s")))
     if count.onset_s is None:
         return Verdict((count.begun(world.now_s), NEVER_BEGAN))
-    said = world.say(other.text, count.onset_s + delay_s, pauses=other.pauses)
+    said = other.say(count.onset_s + delay_s)
     yield from world.until(max(said.end_s, said.start_s + LISTEN_S) + 2.0)
     begun = count.begun(said.start_s)
     if not begun.passed:

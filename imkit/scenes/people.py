@@ -72,29 +72,38 @@ def _digest(name: str) -> str:
     return hashlib.sha256(f"imkit {name.partition('.')[0].partition('-')[0]}".encode()).hexdigest()
 
 
-def speech_span(sound: Sound) -> tuple[float, float]:
-    """Where the speech starts and ends, in seconds: where the sound is within 35 dB of its loudest part.
+def speech_span(sound: Sound, below_db: float = BELOW_PEAK_DB, apart_s: float = APART_S) -> tuple[float, float]:
+    """Where the speech starts and ends, in seconds: where the sound is within ``below_db`` of its loudest part.
 
-    Loudness is of 10 ms frames, averaged over five. Of stretches with more than 1.5 s between them the longest counts:
-    a chair that is moved afterwards is no part of an order. Raises ValueError for silence.
+    Loudness is of 10 ms frames, averaged over five. Of stretches with more than ``apart_s`` between them the longest
+    counts: a chair that is moved afterwards is no part of an order. Raises ValueError for silence.
     """
     frames = sound[: len(sound) // FRAME * FRAME].reshape(-1, FRAME).astype(np.float64)
     level = np.convolve(np.sqrt((frames**2).mean(1)), np.ones(SMOOTH) / SMOOTH, "same") if len(frames) else np.zeros(1)
     if level.max() < 1e-4:
         raise ValueError("it is silent")
-    sounding = np.flatnonzero(level > level.max() * 10 ** (-BELOW_PEAK_DB / 20))
-    stretches = np.split(sounding, np.flatnonzero(np.diff(sounding) * FRAME > APART_S * SAMPLE_RATE_HZ) + 1)
+    sounding = np.flatnonzero(level > level.max() * 10 ** (-below_db / 20))
+    stretches = np.split(sounding, np.flatnonzero(np.diff(sounding) * FRAME > apart_s * SAMPLE_RATE_HZ) + 1)
     longest = max(stretches, key=lambda stretch: int(stretch[-1] - stretch[0]))
     return float(longest[0] * FRAME / SAMPLE_RATE_HZ), float((longest[-1] + 1) * FRAME / SAMPLE_RATE_HZ)
 
 
-def spoken(name: str, sound: Sound, arguments: Mapping[str, str]) -> Spoken:
-    """A recording cut to its speech and brought to peak 0.5. Raises ValueError for silence."""
-    start_s, end_s = speech_span(sound)
+def spoken(name: str, sound: Sound, arguments: Mapping[str, str], span: tuple[float, float] | None = None) -> Spoken:
+    """A recording cut to its speech (``span``, else where ``speech_span`` finds it) and brought to peak 0.5.
+
+    Raises ValueError for silence.
+    """
+    start_s, end_s = speech_span(sound) if span is None else span
     begin = max(0, round((start_s - ROOM_S[0]) * SAMPLE_RATE_HZ))
     piece = sound[begin : round((end_s + ROOM_S[1]) * SAMPLE_RATE_HZ)]
     loudest, cut_s = float(np.abs(piece).max()), begin / SAMPLE_RATE_HZ
     return Spoken(name, (piece * (PEAK / loudest)).astype(np.float32), start_s - cut_s, end_s - cut_s, arguments)
+
+
+def read_sound(path: Path) -> Sound:
+    """A sound file as one channel at 16 kHz. Raises OSError, ValueError or soundfile.SoundFileError."""
+    samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    return resample(np.ascontiguousarray(samples.mean(1)), rate_hz, SAMPLE_RATE_HZ)
 
 
 class People:
@@ -123,9 +132,7 @@ class People:
         """A recording by its number, which goes round. Raises SuiteError that names a file that cannot be used."""
         name = self.names[number % len(self)]
         try:
-            samples, rate_hz = soundfile.read(self.folder / name, dtype="float32", always_2d=True)
-            sound = resample(np.ascontiguousarray(samples.mean(1)), rate_hz, SAMPLE_RATE_HZ)
-            return spoken(name, sound, self._orders[name])
+            return spoken(name, read_sound(self.folder / name), self._orders[name])
         except (OSError, ValueError, soundfile.SoundFileError) as error:
             raise SuiteError(f"{self.folder / name}: cannot be played: {error}") from error
 

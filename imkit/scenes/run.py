@@ -30,10 +30,9 @@ from typing import Any, Self, TextIO
 
 from .hearing import Sentence, sentences
 from .length import length_of, pace_of, play_length
-from .people import people_of
 from .report import report_of, runtime_of
 from .report_page import write_page
-from .stage import POLICIES, EvalError, Job, Plan, Stage
+from .stage import POLICIES, RECORDED, EvalError, Job, Plan, Stage
 from .trial_files import json_text, write_json
 
 LOGS = ("baselines.jsonl", "hearing.jsonl", "ticks.jsonl")
@@ -46,10 +45,10 @@ def evaluate(plan: Plan, *, workers: int = 1, fresh: bool = False, told: TextIO 
     ``fresh`` throws away what the folder holds of earlier runs. Raises EvalError where it holds trials of another suite
     or model, SuiteError and ModelError where this one cannot be played. What is finished is kept whatever happens.
     """
-    for scene in plan.kinds:
-        plan.suite.settings(scene)
-    if "order_recording" in plan.kinds:  # an error now rather than after the scenes before it
-        people_of(plan.suite.settings("order_recording"))
+    for scene in plan.kinds:  # an error now rather than after the scenes before it
+        settings = plan.suite.settings(scene)
+        if scene in RECORDED:
+            RECORDED[scene](settings)
     head = plan.head()
     _prepare(plan.out, head, fresh)
     baselines, heard, ticks = (Log(plan.out / name) for name in LOGS)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,18 @@ from imkit.stream import ImkitError, InteractionModel, ModelError
 from . import hearing
 from .cast import Cast
 from .kinds import SceneKind
-from .people import people_of
+from .people import People, people_of
 from .policies import HALF_ORACLES, RATE, TIMERS, TRIVIAL, Make, Oracle
-from .suite import Suite, SuiteError
+from .suite import Settings, Suite, SuiteError
 from .trial import make_world, play_trial
 from .trial_files import trial_json, write_json, write_sound, write_strip
+from .wake import WakeRecordings, wake_recordings
 from .world import World
+
+RECORDED: Mapping[str, Callable[[Settings], People | WakeRecordings]] = {
+    "order_recording": people_of, "wake_cue": wake_recordings, "wake_other": wake_recordings
+}  # fmt: skip
+"""The scenes that need recordings of people, and how to find those."""
 
 POLICIES: Mapping[str, Make] = {Oracle.name: Oracle, **TRIVIAL, **HALF_ORACLES, **TIMERS}
 """Every policy by name: each may sit in the model's chair, and each is played beside it."""
@@ -87,11 +94,12 @@ def fingerprint_of(suite: Suite) -> str:
 
 
 def _recordings(suite: Suite) -> str:
-    """What names the recorded orders that the suite plays; "" where it plays none, or they are not here."""
-    try:
-        return people_of(suite.settings("order_recording")).digest if "order_recording" in suite.scenes else ""
-    except SuiteError:
-        return ""
+    """What names the recordings that the suite plays; "" where it plays none, or they are not here."""
+    found = ""
+    for scene in sorted(RECORDED.keys() & suite.scenes.keys()):
+        with suppress(SuiteError):
+            found += RECORDED[scene](suite.settings(scene)).digest
+    return found
 
 
 def weights_of(model: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from imkit.stream import ImkitError
 
 ENGINES = ("espeak", "flite", "festival", "command", "files")
-BUNDLED = ("dev", "orders", "interpreting")
+BUNDLED = ("dev", "orders", "wakewords", "interpreting")
 
 
 class SuiteError(ImkitError):
@@ -76,23 +76,23 @@ class Settings:
     """The values of one table. Asking for one that is missing or of the wrong shape is an error that says so."""
 
     def __init__(self, where: str, table: Mapping[str, Any]) -> None:
-        self._where, self._table = where, table
+        self.where, self._table = where, table
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._table:
-            raise SuiteError(f"{self._where}: {name!r} is missing; it has {', '.join(self._table) or 'nothing'}")
+            raise SuiteError(f"{self.where}: {name!r} is missing; it has {', '.join(self._table) or 'nothing'}")
         return self._table[name]
 
     def number(self, name: str) -> float:
         """A number."""
         value = self[name]
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise SuiteError(f"{self._where}: {name} = {value!r}, expected a number")
+            raise SuiteError(f"{self.where}: {name} = {value!r}, expected a number")
         return float(value)
 
     def span(self, name: str) -> tuple[float, float]:
         """A range [low, high]."""
-        return _span(self._where, name, self[name])
+        return _span(self.where, name, self[name])
 
     def draw(self, rng: np.random.Generator, name: str) -> float:
         """A number drawn evenly from a range."""
@@ -168,7 +168,7 @@ def _whole(path: Path) -> dict[str, Any]:
 
 
 def load_suite(name_or_path: str | Path) -> Suite:
-    """A suite that comes with imkit ("dev", "orders", "interpreting"), or a TOML file.
+    """A suite that comes with imkit ("dev", "orders", "wakewords", "interpreting"), or a TOML file.
 
     A file may say ``base = "dev"`` and give only what differs: tables are merged, lists (voices, phrases) replaced.
     ``scenes = ["pause_handling"]`` at its top says which scenes are played where nobody asks for others.

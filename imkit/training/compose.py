@@ -19,15 +19,18 @@ from .orders import PeopleOrders
 from .pictures import Camera, wanted_class
 from .script import TICK, YIELD_DELAY_S, Scene, Script, act_after, answer_after
 from .speech import Digits, is_held_out
+from .wake import WakeWords
 
 SEEING = ("watch", "sight", "spot")  # activities that need a camera
 VIDEO_SHARE = 0.35  # of scenes, where the mix has anything to see
+WAKE_SHARE = 0.05  # of what is said in "dense"
 
 
 class Composer:
     """Writes scenes from a bank of speech. ``mix`` says how often each kind of activity is drawn.
 
-    ``orders`` are people's; they are spoken where only hearing is learned, since nobody answers them.
+    ``orders`` are people's; they are spoken where only hearing is learned, since nobody answers them. ``wakes`` are
+    names by people, which ask for nothing.
     """
 
     def __init__(
@@ -38,8 +41,10 @@ class Composer:
         digits: Digits | None,
         held_out_share: float = 0.0,
         orders: PeopleOrders | None = None,
+        wakes: WakeWords | None = None,
     ) -> None:
         self.bank, self.language, self.clips, self.digits, self.orders = bank, language, clips, digits, orders
+        self.wakes = wakes
         self.held_out_share = held_out_share
         self.ids = {word: i for i, word in enumerate(vocabulary())}
         self.by_family: dict[str, list[int]] = {}
@@ -83,7 +88,9 @@ class Composer:
 
     def _dense(self, script: Script, at_s: float) -> float:
         rng = script.rng
-        if self.orders is not None and rng.random() < 0.12:
+        if self.wakes is not None and rng.random() < WAKE_SHARE:
+            said = self.wakes.say(rng)
+        elif self.orders is not None and rng.random() < 0.12:
             said = self.orders.say(rng)
         elif self.digits is not None and rng.random() < 0.12:
             said = self.digits.say(rng, [int(d) for d in rng.integers(0, 10, int(rng.integers(2, 6)))])

@@ -46,7 +46,9 @@ SCENE_REPLIES: Final = (  # what nano says in scenes beside its other replies
     "large latte mocha espresso iced coffee americano cappuccino drip house eight ounce twelve sixteen summary "
     "list animal"
 ).split()
-# Words that people say around the closed vocabulary. Nano writes <unk> for them and does nothing.
+WAKE_WORDS: Final = "alexa computer jarvis smart mirror view glass".split()  # names, said by people
+# Words that people say around the closed vocabulary. Nano writes <unk> for them and does nothing. ("glass" has been a
+# wake word since, and is written as such; without it every bank of speech would have to be made anew.)
 STRANGERS: Final = (
     "also always answer apple ask away back bad bank because bed before below best better between big body boy "
     "break bring build but buy by call carry change child clean clear cook country cut dear dinner does down "
@@ -71,7 +73,7 @@ SPECIALS: Final = [NONE, UNKNOWN, SEND, RESULT, FAIL]
 def vocabulary() -> list[str]:
     """Every token of nano's closed vocabulary, the specials first; heard and said words share it."""
     words = NUMBERS + OPERATORS + COLOURS + SHAPES + COLUMNS + CARRIERS + REPLY_ONLY + SCENE_WORDS
-    return SPECIALS + list(dict.fromkeys([*words, "translate", "spanish", *SPANISH.values()]))
+    return SPECIALS + list(dict.fromkeys([*words, "translate", "spanish", *SPANISH.values(), *WAKE_WORDS]))
 
 
 def spoken_words() -> list[str]:
@@ -349,7 +351,7 @@ class Language:
     def __init__(self) -> None:
         self.families = all_requests()
         self.meaning: dict[str, Request] = {text: ask for family in self.families.values() for text, ask in family}
-        self.words = spoken_words()
+        self.words = [word for word in spoken_words() if word not in WAKE_WORDS or word in SCENE_WORDS]
         self._names = list(FAMILY_WEIGHTS)
         self._weights = np.array([FAMILY_WEIGHTS[n] for n in self._names])
         self._weights /= self._weights.sum()
@@ -361,7 +363,10 @@ class Language:
         return options[int(rng.integers(len(options)))][0]
 
     def babble(self, rng: np.random.Generator, strangers: float = 0.25) -> str:
-        """A random string of words that asks for nothing; some words are strangers to the vocabulary."""
+        """A random string of words that asks for nothing; some words are strangers to the vocabulary.
+
+        New wake words are not among them: a bank of speech that was made before they were known stays what it is.
+        """
         while True:
             count = int(rng.integers(2, 8))
             words = [

@@ -20,6 +20,28 @@ SPEEDS = (0.9, 1.1)
 STEP = 0.05
 
 
+def draw_speed(rng: np.random.Generator, speeds: tuple[float, float]) -> float:
+    """A speed between the slowest and the fastest, in steps of 0.05."""
+    low, high = (round(speed / STEP) for speed in speeds)
+    return STEP * int(rng.integers(low, high + 1))
+
+
+def perturbed(spoken: Spoken, speed: float) -> Spoken:
+    """A recording played at another speed: tempo and pitch change together (Ko et al. 2015)."""
+    if abs(speed - 1) < 1e-9:
+        return spoken
+    sound = resample(spoken.sound, round(speed * SAMPLE_RATE_HZ), SAMPLE_RATE_HZ)
+    words = tuple((word, start / speed, end / speed) for word, start, end in spoken.words)
+    return replace(spoken, sound=sound, start_s=spoken.start_s / speed, end_s=spoken.end_s / speed, words=words)
+
+
+def as_utterance(spoken: Spoken) -> BankUtterance:
+    """A recording whose words are known as an utterance of a bank."""
+    pcm = np.round(spoken.sound * 32767).astype(np.int16)
+    text = " ".join(word or "…" for word, _, _ in spoken.words)
+    return BankUtterance(text, Voice("people", spoken.name), pcm, spoken.words)
+
+
 class PeopleOrders:
     """Recorded orders of one split of a folder (see ``imkit.scenes.people``), each drawn as often as any other.
 
@@ -48,13 +70,7 @@ class PeopleOrders:
         """An order, with the start and the end of its speech."""
         spoken = self.people.load(int(rng.integers(len(self.people))))
         spoken = replace(spoken, words=self.words.get(spoken.name, ()))
-        low, high = (round(speed / STEP) for speed in self.speeds)
-        speed = STEP * int(rng.integers(low, high + 1))
-        if abs(speed - 1) < 1e-9:
-            return spoken
-        sound = resample(spoken.sound, round(speed * SAMPLE_RATE_HZ), SAMPLE_RATE_HZ)
-        words = tuple((word, start / speed, end / speed) for word, start, end in spoken.words)
-        return replace(spoken, sound=sound, start_s=spoken.start_s / speed, end_s=spoken.end_s / speed, words=words)
+        return perturbed(spoken, draw_speed(rng, self.speeds))
 
     def say(self, rng: np.random.Generator) -> BankUtterance:
         """An order whose words are known, as an utterance. ValueError where none is."""
@@ -62,9 +78,7 @@ class PeopleOrders:
             raise ValueError(f"{self.people.folder}: the words of no recording are known; align them first")
         while not (spoken := self.draw(rng)).words:
             pass
-        pcm = np.round(spoken.sound * 32767).astype(np.int16)
-        text = " ".join(word or "…" for word, _, _ in spoken.words)
-        return BankUtterance(text, Voice("people", spoken.name), pcm, spoken.words)
+        return as_utterance(spoken)
 
     def play(self, world: World) -> Scene:
         """A trial as ``order_recording`` is, with any of the recordings and any noise."""

@@ -25,6 +25,7 @@ from imkit.scenes import ALL_SCENES
 from imkit.scenes.cast import Cast
 from imkit.scenes.people import orders_folder
 from imkit.scenes.suite import Suite, SuiteError, load_suite
+from imkit.scenes.wake import wake_folder
 from imkit.scenes.world import Expected, World
 from imkit.scenes.world import Scene as Play
 from imkit.stream import TICK_S, Act, Call, Floor, Percept, Word, heard_from_s
@@ -43,6 +44,10 @@ from .script import (
     note_unwritten,
     note_word,
 )
+from .wake import WakeWords
+
+BY_PEOPLE = {"order_recording": "orders", "wake_cue": "wakewords", "wake_other": "wakewords"}
+"""Kinds of trials that need recordings of people, and the suite that each is of."""
 
 HUSH_S = 0.3  # so long after the first word that is no backchannel began, or at its end, the teacher falls silent
 CALL_OF_TOOL = {"list_variables": "list"}
@@ -51,13 +56,14 @@ CALL_OF_TOOL = {"list_variables": "list"}
 def training_suite() -> Suite:
     """The suite that is played in training: the scenes of "dev" with other seeds, ranges and more phrases.
 
-    Those of the other suites are there too; people who order are of the split "train" and heard as all others are.
+    Those of the other suites are there too; recorded people are of the split "train" and heard as all others are.
     """
     suite = load_suite(Path(str(files("imkit.training") / "scenes.toml")))
-    orders, interpreting = load_suite("orders"), load_suite("interpreting")
-    people = {**orders.scenes["order_recording"], "split": "train", "microphone": suite.microphone}
-    scenes = {**orders.scenes, **interpreting.scenes, "order_recording": people, **suite.scenes}
-    return replace(suite, scenes=scenes, phrases={**orders.phrases, **interpreting.phrases, **suite.phrases})
+    others = [load_suite(name) for name in ("orders", "wakewords", "interpreting")]
+    scenes = {name: table for other in others for name, table in other.scenes.items()}
+    people = {name: {**scenes[name], "split": "train", "microphone": suite.microphone} for name in BY_PEOPLE}
+    phrases = {name: lines for other in others for name, lines in other.phrases.items()}
+    return replace(suite, scenes={**scenes, **people, **suite.scenes}, phrases={**phrases, **suite.phrases})
 
 
 class TrainingCast(Cast):
@@ -159,17 +165,27 @@ class Teacher:
 class Rehearsal:
     """Writes training scenes by playing trials with a teacher, one after the other, until a length is full."""
 
-    def __init__(self, suite: Suite, cast: Cast, clips: Speaker, people: PeopleOrders | None = None) -> None:
-        self.suite, self.cast, self.clips, self.people = suite, cast, clips, people
+    def __init__(
+        self,
+        suite: Suite,
+        cast: Cast,
+        clips: Speaker,
+        people: PeopleOrders | None = None,
+        wakes: WakeWords | None = None,
+    ) -> None:
+        self.suite, self.cast, self.clips, self.people, self.wakes = suite, cast, clips, people, wakes
         self.ids = {word: i for i, word in enumerate(vocabulary())}
 
     def play_of(self, name: str) -> Callable[[World], Play]:
         """How a kind of trial is played. Recordings of people are found when they are first asked for (SuiteError)."""
-        if name != "order_recording":
+        if name not in BY_PEOPLE:
             return ALL_SCENES[name].play
         settings = self.suite.settings(name)
-        self.people = self.people or PeopleOrders(orders_folder(settings), str(settings["split"]))
-        return self.people.play
+        if name == "order_recording":
+            self.people = self.people or PeopleOrders(orders_folder(settings), str(settings["split"]))
+            return self.people.play
+        self.wakes = self.wakes or WakeWords(wake_folder(settings), str(settings["split"]))
+        return self.wakes.play_cue if name == "wake_cue" else self.wakes.play_other
 
     def scene(self, rng: np.random.Generator, seconds: float, mix: Mapping[str, float]) -> Scene:
         """One scene of ``seconds``; ``mix`` says how often each kind of trial is played, by the scene's name."""

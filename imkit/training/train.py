@@ -31,6 +31,7 @@ from imkit.model.stem import TimeDelay
 from imkit.model.weights import save_weights
 from imkit.scenes.people import orders_folder
 from imkit.scenes.suite import SuiteError
+from imkit.scenes.wake import wake_folder
 from imkit.stream import ModelError
 from imkit.voices import SAMPLE_RATE_HZ, Voice
 
@@ -44,9 +45,10 @@ from .language import CALLS, NONE, SLOTS, Language, vocabulary
 from .losses import Helpers, grade, grade_ears, grade_frames
 from .orders import PeopleOrders
 from .pictures import album
-from .rehearse import Rehearsal, TrainingCast, training_suite
+from .rehearse import BY_PEOPLE, Rehearsal, TrainingCast, training_suite
 from .script import HEARD_DELAY_S, Scene
 from .speech import Digits, ensure_bank, plan_bank
+from .wake import WakeWords
 
 CHECKPOINT_EVERY_S = 180.0
 SCENES_KEPT = 64  # that may come again, in other voices' throats and at other ages of the stream
@@ -86,6 +88,16 @@ def open_orders(work: Path) -> PeopleOrders | None:
     return orders
 
 
+def open_wakes() -> WakeWords | None:
+    """Recorded wake words for training; None where there are no recordings."""
+    settings = training_suite().settings("wake_cue")
+    try:
+        return WakeWords(wake_folder(settings), str(settings["split"]))
+    except SuiteError as error:
+        print(f"training without wake words by people: {error}")
+        return None
+
+
 def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> None:
     """A worker: composes and packs batches of one stage until it is ended."""
     torch.set_num_threads(1)
@@ -96,15 +108,17 @@ def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> 
     bank, people = Bank(Path(recipe["work"]) / "bank"), open_digits(recipe, held_out=False)
     mel, rng = MelLevels(config), np.random.default_rng(seed)
     plan = recipe["stage"][stage]
-    orders = open_orders(Path(recipe["work"]))
+    orders, wakes = open_orders(Path(recipe["work"])), open_wakes()
     only_heard = plan.get("ears") or not plan.get("acting", True)
     spoken = orders if only_heard and orders is not None and orders.words else None
-    composer = Composer(bank, language, clips, people, recipe["texts"]["held_out_share"], spoken)
+    composer = Composer(bank, language, clips, people, recipe["texts"]["held_out_share"], spoken, wakes)
     rehearsal, trials = None, {}
     if plan.get("rehearsed"):
         suite = training_suite()
-        trials = {name: weight for name, weight in plan["trials"].items() if orders or name != "order_recording"}
-        rehearsal = Rehearsal(suite, TrainingCast(suite, recipe["cast"], recipe.get("left_out", ())), clips, orders)
+        missing = {owner for owner, found in (("orders", orders), ("wakewords", wakes)) if found is None}
+        trials = {name: weight for name, weight in plan["trials"].items() if BY_PEOPLE.get(name) not in missing}
+        cast = TrainingCast(suite, recipe["cast"], recipe.get("left_out", ()))
+        rehearsal = Rehearsal(suite, cast, clips, orders, wakes)
     past: list[tuple[int, int, int]] = []
     kept: deque[Scene] = deque(maxlen=SCENES_KEPT)
 

@@ -147,7 +147,7 @@ def test_words_that_are_no_number_stay_words():
 
 
 def test_strangers_are_strangers():
-    assert not set(STRANGERS) & set(vocabulary())
+    assert set(STRANGERS) & set(vocabulary()) == {"glass"}  # a wake word, spoken in banks from before it was one
 
 
 def test_everybody_in_the_suite_can_be_understood(suite):
