@@ -17,7 +17,7 @@ from .progress import Progress
 from .tool import Tier, Tool, tool
 
 MAX_LOG = 256
-UNTRUSTED = frozenset({Provenance.CAMERA, Provenance.FILE, Provenance.TOOL})
+UNTRUSTED = frozenset({Provenance.CAMERA, Provenance.FILE, Provenance.NOTEBOOK, Provenance.TOOL})
 
 
 @runtime_checkable
@@ -33,7 +33,7 @@ class Toolbox:
     """Tools by name, and who may run when.
 
     Pure tools run. Read tools run and are logged. Effect tools ask a person, every time, with the exact arguments. A
-    tool that reaches outside the notebook asks too, once text from a camera, a file or a tool is in the window of what
+    tool that reaches outside the notebook asks too, once text from a camera, a file, a cell or a tool is in the window of what
     led to the call: such text is data, and must not be able to send anything anywhere. Where nobody can be asked
     (``asks`` is None, or nobody is there), what would be asked is refused.
 

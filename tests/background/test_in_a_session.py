@@ -19,6 +19,10 @@ from imkit.tools import Namespace, Toolbox, notebook_tools
 PRICES = pd.DataFrame({"price": np.arange(40.0), "region": ["a", "b"] * 20})
 
 
+def _whole(event: Event) -> bool:
+    return event.kind == "result" and "part" not in event.payload
+
+
 def delegated(background: BackgroundModel, request: str) -> list[Event]:
     """All events of one task on worker threads, until its result."""
     with ThreadPoolExecutor(2) as executor:
@@ -27,7 +31,7 @@ def delegated(background: BackgroundModel, request: str) -> list[Event]:
         events: list[Event] = []
         until = time.monotonic() + 20
         tick = 1
-        while not any(event.kind == "result" for event in events) and time.monotonic() < until:
+        while not any(_whole(event) for event in events) and time.monotonic() < until:
             events += delegation.drain(tick)
             tick += 1
             time.sleep(0.01)
