@@ -33,9 +33,9 @@ class Toolbox:
     """Tools by name, and who may run when.
 
     Pure tools run. Read tools run and are logged. Effect tools ask a person, every time, with the exact arguments. A
-    tool that reaches outside the notebook asks too, once text from a camera, a file, a cell or a tool is in the window of what
-    led to the call: such text is data, and must not be able to send anything anywhere. Where nobody can be asked
-    (``asks`` is None, or nobody is there), what would be asked is refused.
+    tool that reaches outside the notebook asks too, once text from a camera, a file, a cell or a tool is in the window
+    of what led to the call: such text is data, and must not be able to send anything anywhere. Where nobody can be
+    asked (``asks`` is None, or nobody is there), what would be asked is refused.
 
     Takes tools, plain typed functions, and tool servers, whose tools are added when they are first needed. Raises
     ToolError when two share a name. Calls may come from several threads.
