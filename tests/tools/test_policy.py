@@ -62,10 +62,10 @@ def box(asks: Approvals | None = None) -> Toolbox:
     return Toolbox([add, look, fetch, drop], asks=asks)
 
 
-CLEAN = frozenset({Provenance.MICROPHONE, Provenance.TYPED, Provenance.NOTEBOOK, Provenance.UI, Provenance.BACKGROUND})
+CLEAN = frozenset({Provenance.MICROPHONE, Provenance.TYPED, Provenance.UI, Provenance.BACKGROUND})
 
 
-@pytest.mark.parametrize("dirty", [Provenance.CAMERA, Provenance.FILE, Provenance.TOOL])
+@pytest.mark.parametrize("dirty", [Provenance.CAMERA, Provenance.FILE, Provenance.NOTEBOOK, Provenance.TOOL])
 def test_who_is_asked_when(dirty: Provenance) -> None:
     calls: dict[str, dict[str, Any]] = {
         "add": {"a": 1, "b": 2}, "look": {"name": "x"}, "fetch": {"url": "u"}, "drop": {"table": "t"},
