@@ -173,8 +173,14 @@ def pace(elapsed: float, total: float, step: int, warmup_steps: int, cool: bool)
     return warm * max(0.05, cooled)
 
 
-def grown(saved: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Saved tensors in the shapes that are wanted now: a vocabulary that was added to has new rows at the end."""
+def grown(
+    saved: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], average: bool = True
+) -> dict[str, torch.Tensor]:
+    """Saved tensors in the shapes that are wanted now: a vocabulary that was added to has new rows at the end.
+
+    A new row is the average of those that are there (untrained rows of a head outshout the trained ones, and what was
+    learned is unlearned in minutes), or with ``average=False`` what it is in ``wanted``.
+    """
     out = {}
     for name, blank in wanted.items():
         value = saved[name]
@@ -184,7 +190,8 @@ def grown(saved: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> di
                     f"the checkpoint has {name} {tuple(value.shape)}, the recipe asks for {tuple(blank.shape)}; "
                     "words may only be added to the end, for anything else start anew with --fresh"
                 )
-            value = torch.cat([value, blank[len(value) :]])
+            rows = blank[len(value) :]
+            value = torch.cat([value, value.mean(0, keepdim=True).expand_as(rows) if average else rows])
         out[name] = value
     return out
 
@@ -238,7 +245,7 @@ class Run:
             parameters = [p for group in optimiser.param_groups for p in group["params"]]
             for i, values in saved["state"].items():
                 blank = {key: torch.zeros_like(parameters[i]) for key, value in values.items() if value.ndim}
-                values |= grown({key: values[key] for key in blank}, blank)
+                values |= grown({key: values[key] for key in blank}, blank, average=False)
             optimiser.load_state_dict(saved)
         self.stage, self.stage_s, self.step, self.trained_s, self.heard_s = state["clock"]
         return True

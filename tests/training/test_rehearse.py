@@ -192,8 +192,10 @@ def test_what_was_said_before_is_in_reach(suite, cast, clips):
 
 
 def test_a_checkpoint_of_a_smaller_vocabulary_grows():
-    saved, blank = {"head": torch.ones(3, 2)}, {"head": torch.zeros(5, 2)}
-    assert grown(saved, blank)["head"].tolist() == [[1, 1]] * 3 + [[0, 0]] * 2
+    rows = [[1, 2], [3, 4], [8, 0]]
+    saved, blank = {"head": torch.tensor(rows, dtype=torch.float32)}, {"head": torch.zeros(5, 2)}
+    assert grown(saved, blank)["head"].tolist() == [*rows, [4, 2], [4, 2]]
+    assert grown(saved, blank, average=False)["head"].tolist() == [*rows, [0, 0], [0, 0]]
     with pytest.raises(ModelError, match="only be added to the end"):
         grown(blank, saved)
     with pytest.raises(ModelError, match="head"):
