@@ -3,10 +3,11 @@
 from .chair import InteractionModel, ModelSpec, OpenConfig
 from .errors import ContractError, ImkitError, ModelError, SessionError, SourceError
 from .ledger import Counts, Ledger
+from .logged import Moment, level_db
 from .moment import Act, Call, Event, Floor, Percept, Provenance, Word
 from .plain import plain
 from .tick import INPUT_RATE, INPUT_SAMPLES, TICK_S, TICKS_PER_S, heard_from_s, samples_per_tick, tick_of
-from .timeline import Moment, Timeline, Utterance, level_db, utterances
+from .timeline import Timeline, Utterance, utterances
 
 __all__ = [
     "INPUT_RATE",
