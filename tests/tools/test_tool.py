@@ -92,6 +92,7 @@ def many(*values: int) -> None:
         (many, "cannot be given by name"),
         (everything, "tool already"),
         (lambda: 1, "cannot be named"),
+        (3, "3 is no function but a int; a tool is made of a typed function"),
     ],
 )
 def test_what_cannot_be_a_tool_says_why(function: Any, message: str) -> None:
