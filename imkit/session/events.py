@@ -14,6 +14,8 @@ from .jobs import Job
 
 MAX_TEXT = 2_000
 MAX_TOOL_TEXT = 1_000
+MAX_TITLE = 120
+MAX_SHOWN = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,12 @@ def event_of(kind: Literal["result", "progress"], job: Job, text: str, **payload
 def result_of(job: Job, text: str, *, ok: bool = True, surface: Surface | None = None) -> Event:
     """The event that ends a job."""
     return event_of("result", job, text, ok=ok, surface=surface.to_json() if surface else None)
+
+
+def in_words(job: Job, text: str) -> Mapping[str, Any] | None:
+    """What was told in answer to a person's own request, as a text to show; None where nothing was."""
+    told = "\n".join(filter(None, [*job.told, text]))
+    return {"title": job.typed[:MAX_TITLE], "kind": "text", "spec": {"text": told[:MAX_SHOWN]}} if told else None
 
 
 def answer_of(value: Any) -> Answer:

@@ -101,6 +101,7 @@ class Board:
     def clear(self) -> None:
         """Forgets all."""
         self.surfaces.clear()
+        self._sent_s.clear()
         self._waiting.clear()
 
     def _made(self, value: Mapping[str, Any], event: Event) -> Surface:
