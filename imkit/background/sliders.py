@@ -47,9 +47,11 @@ def chart_with_slider(use: Use, about: About, columns: list[str], along: str, ki
         raise AskBack(f"Every {column} in {name} is {low:g}; there is nothing to slide along.")
     step = (high - low) / (distinct - 1)
     stepped = distinct <= MOST_STEPS and step.is_integer() and float(low).is_integer()
+    step = step if stepped else (high - low) / SMOOTH_STEPS
+    low, high, step = (int(one) if float(one).is_integer() else one for one in (low, high, step))
     data = {"table": name, "columns": [one for one in columns if one != column], "column": column}
-    data |= {"op": "==" if stepped else "<=", "low": low, "high": high}
-    return _panel(use, data | {"step": step if stepped else (high - low) / SMOOTH_STEPS, "at": high})
+    data |= {"op": "==" if stepped else "<=", "low": low, "high": high, "step": step, "at": high}
+    return _panel(use, data)
 
 
 def moved(use: Use, action: Mapping[str, Any]) -> Answer:

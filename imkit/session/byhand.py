@@ -10,6 +10,7 @@ from imkit.background.intents import topic_of
 from imkit.stream import Call, Percept
 
 QUESTION: Final = "question"
+ADJUST: Final = "adjust"
 MAX_TOPIC: Final = 80
 
 
@@ -37,8 +38,8 @@ def by_hand(percept: Percept, epoch: int, last_topic: str, surfaces: Container[s
         event.payload for event in percept.events if event.kind == "ui" and event.payload.get("surface") in surfaces
     ]
     for number, action in enumerate(acted):
-        topic = f"adjust {action['surface']}"[:MAX_TOPIC]
-        call = Call("delegate", _id("adjust", percept.index, number), topic, {}, percept.index, epoch)
+        topic = f"{ADJUST} {action['surface']}"[:MAX_TOPIC]
+        call = Call("delegate", _id(ADJUST, percept.index, number), topic, {}, percept.index, epoch)
         found.append(ByHand(call, action=action))
     return found
 

@@ -10,6 +10,7 @@ from imkit.background import Answer
 from imkit.stream import Event, Provenance
 from imkit.surfaces import Surface
 
+from .byhand import ADJUST
 from .jobs import Job
 
 MAX_TEXT = 2_000
@@ -32,7 +33,8 @@ def event_of(kind: Literal["result", "progress"], job: Job, text: str, **payload
     """An event of a job, from the tool or the background model."""
     call = job.call
     provenance = Provenance.TOOL if call.kind == "tool" else Provenance.BACKGROUND
-    about = {"topic": job.topic, "version": job.version, **payload}
+    topic = ADJUST if job.action is not None else job.topic
+    about = {"topic": topic, "version": job.version, **payload}
     return Event(kind, provenance, text[:MAX_TEXT], call.id, about, call.epoch)
 
 
