@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imkit.session import TaskRecord
 
 _YOU, _ME, _NOD, _ACT, _COST = "#0b8080", "#5146d8", "#d99306", "#c2306b", "#9aa3b5"
+_DONE = "#f3d3df"
 _LANES = {
     "microphone": 1.6,
     "heard": 1.6,
@@ -81,7 +82,8 @@ def figure(timeline: Timeline, *, tasks: Iterable[TaskRecord] = (), width: int |
             hovertemplate="picture %{x:.1f} s<extra></extra>",
         ),
     )
-    add("camera, typed", _labels(go, [(s.start_s, s.text, s.text) for s in lanes.typed], _YOU, char_s, above=1))
+    typed = [(s.start_s, s.text, s.text) for s in lanes.typed]
+    add("camera, typed", _labels(go, typed, _YOU, char_s, above=int(bool(lanes.frames))))
     for kind, colour in (("speak", _ME), ("backchannel", _NOD)):
         runs = [span for span in lanes.floor if span.text == kind]
         add("floor", _bars(go, runs, [0.0] * len(runs), colour, 0.7))
@@ -166,17 +168,17 @@ def _tasks(go: Any, add: Callable[[str, Any], None], work: list[TaskRecord], lan
     """Bars from the call to the result; three rows where they would overlap."""
     spans = [Span(_named(one), one.asked_s, lanes.end_s if one.ended_s is None else one.ended_s) for one in work]
     rows = rows_of(spans, [(len(span.text) + 2) * char_s for span in spans], 3)
-    for told, colour in ((True, _ACT), (False, "#ffffff")):
+    for told, colour in ((True, _DONE), (False, "#ffffff")):
         kept = [n for n, one in enumerate(work) if (one.outcome in _TOLD) is told]
         bars = _bars(go, [spans[n] for n in kept], [2.0 - rows[n] for n in kept], colour, 0.8)
-        text = "#ffffff" if told else _ACT
         bars.update(
             text=[_plain(spans[n].text) for n in kept],
             textposition="inside",
             insidetextanchor="start",
+            textangle=0,
             constraintext="none",
-            textfont={"color": text},
-            marker={"line": {"width": 1, "color": _ACT}, "opacity": 0.75 if told else 1},
+            textfont={"color": _ACT},
+            marker={"line": {"width": 1, "color": _ACT}},
         )
         add("tasks", bars)
 
