@@ -4,10 +4,11 @@ from .analyst import Analyst
 from .chat import ChatModel
 from .choose import choose
 from .local import LocalModel
-from .protocol import Answer, BackgroundModel, Cancelled, Desk, OpenTask, Task, Variable
+from .protocol import Adjusts, Answer, BackgroundModel, Cancelled, Desk, OpenTask, Task, Variable
 from .rounds import Limits
 
 __all__ = [
+    "Adjusts",
     "Analyst",
     "Answer",
     "BackgroundModel",

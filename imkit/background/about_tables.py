@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from typing import Final
 
 from .conditions import Condition
 from .errand import Errand, grouped_by, one_number, peek, short, told, x_first
@@ -11,6 +13,9 @@ from .intents import GROUPED, statistic_of
 from .names import AskBack
 from .numerals import with_digits
 from .protocol import Answer
+from .sliders import chart_with_slider, without_slider
+
+_ROWS: Final = re.compile(r"\b(?:where|only)\b", re.IGNORECASE)
 
 
 def describe(errand: Errand) -> Answer:
@@ -24,14 +29,22 @@ def describe(errand: Errand) -> Answer:
 
 
 def plot(errand: Errand) -> Answer:
-    """The columns that are meant, x first."""
+    """The columns that are meant, x first; of all rows, of those where a condition holds, or with a slider."""
     about, aside = errand.table()
     name = str(about["name"])
-    columns = x_first(errand.text, errand.columns(about))
+    request, along = without_slider(errand.text)
+    some = _ROWS.search(request)
+    named = replace(errand, text=request[: some.start()] if some else request).columns(about)
+    columns = x_first(request, named)
     if re.search(r"\b(?:over|through|in) time\b|\bby (?:day|date|month)\b", errand.text.lower()):
         times = [column for column, kind in errand.kinds(about).items() if kind == "time"]
         columns = [*times[:1], *(column for column in columns if column not in times[:1])]
-    return told(errand.use("plot_columns", name=name, columns=columns), aside)
+    if along:
+        drawn = chart_with_slider(errand.use, about, columns, along, errand.kinds(about))
+        return replace(drawn, text=drawn.text + aside)
+    condition = replace(errand, text=request[some.start() :]).condition(about) if some else None
+    where = {} if condition is None else {"column": condition.column, "op": condition.op, "value": condition.value}
+    return told(errand.use("plot_columns", name=name, columns=columns, **where), aside)
 
 
 def statistic(errand: Errand) -> Answer:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from . import about_notebook, about_tables
+from . import about_notebook, about_tables, sliders
+from .amend import amended
 from .errand import Errand
 from .intents import Kind, kind_of
 from .match import mentions
@@ -75,7 +76,7 @@ class Analyst:
         listed = desk.tools["list_variables"]()
         desk.check()
         variables: list[Mapping[str, Any]] = listed["variables"]
-        text, kind = _understood(task, variables)
+        text, kind = _understood(_whole(task), variables)
         chosen = _choice(text, question, task.tick) if question is not None else ""
         if question is not None and chosen and (kind is None or kind is Kind.SEARCH or task.topic):
             return self._carry_out(question.kind, question.text, variables, task, desk, question.settled | {chosen})
@@ -84,6 +85,13 @@ class Analyst:
         if kind is Kind.LIST:
             return Answer(listed["text"], surface=listed["surface"])
         return self._carry_out(kind, text, variables, task, desk)
+
+    def adjust(self, task: Task, action: Mapping[str, Any], desk: Desk) -> Answer:  # noqa: ARG002
+        """Draws a chart anew whose slider a person moved."""
+        try:
+            return sliders.moved(Errand(Kind.PLOT, "", [], [], desk).use, action)
+        except AskBack as unsure:
+            return Answer(str(unsure), ok=False)
 
     def _carry_out(
         self,
@@ -103,6 +111,16 @@ class Analyst:
                 with self._lock:
                     self._question = _Question(task.tick, kind, text, unsure.options, settled)
             return Answer(str(unsure), ok=False)
+
+
+def _whole(task: Task) -> Task:
+    """The task with a correction, typed or said, made whole from the person's lines before it."""
+    lines = [line.text for line in reversed(task.conversation) if line.who != "model"]
+    typed, heard = (
+        amended(text, lines[lines.index(text) + 1 :] if text in lines else lines) if text else ""
+        for text in (task.typed, task.request)
+    )
+    return replace(task, typed=typed, request=heard)
 
 
 def _understood(task: Task, variables: list[Mapping[str, Any]]) -> tuple[str, Kind | None]:

@@ -64,7 +64,7 @@ _PATTERNS: tuple[tuple[Kind, str], ...] = (
     (Kind.CORRELATE, r"\b(?:correlat\w+|co related?|relat(?:ed|es?|ion\w*)|depends? on|go(?:es)? together)\b"),
     (Kind.TREND, r"\b(?:trends?|rising|falling|growing|declining|increasing|decreasing|going (?:up|down))\b"),
     (Kind.TREND, r"\b(?:does|do|did|is|are)\b.*\b(?:rise|fall|grow|decline|increase|decrease)\b"),
-    (Kind.PLOT, r"\b(?:plots?|plotted|draw|charts?|graph|histogram|scatter|visuali[sz]e|figure|diagram)\b"),
+    (Kind.PLOT, r"\b(?:plots?|plotted|draw|charts?|graph|histogram|scatter|visuali[sz]e|figure|diagram|slider)\b"),
     (Kind.COMPARE, r"\b(?:compare\w*|comparison|differ|difference|group(?:ed)? by)\b"),
     (Kind.COMPARE, r"\b(?:which|what) (?:\w+ ){1,3}?(?:has|have|had|is|are|with) the (?:highest|lowest|most|least)\b"),
     (Kind.COMPARE, r"\b(?:which|what) (?:\w+ ){1,3}?(?:has|have|had|is|are|with) the (?:largest|biggest|smallest)\b"),
@@ -95,6 +95,14 @@ def kind_of(text: str, topic: str = "") -> Kind | None:
     if found is None or given not in _GENERAL or given is Kind.PLOT:
         return given
     return given if found in _GENERAL else found
+
+
+def topic_of(text: str) -> str:
+    """The topic that a text has by its words: plot, describe, list, or search for all other work; "" for none."""
+    kind = kind_of(text)
+    if kind is None:
+        return ""
+    return str(kind) if kind in _GENERAL else str(Kind.SEARCH)
 
 
 def _by_words(text: str) -> Kind | None:

@@ -138,3 +138,15 @@ class BackgroundModel(Protocol):
     """Whatever thinks longer than a tick. Called in worker threads, several at once; must watch ``desk.cancelled``."""
 
     def answer(self, task: Task, desk: Desk) -> Answer: ...
+
+
+@runtime_checkable
+class Adjusts(Protocol):
+    """A background model that also answers what people do with the controls of the surfaces it made.
+
+    ``action`` is what the event of kind "ui" holds: surface, component, action, value, and values, which are all data
+    of the surface after it. An answer whose surface has the "id" of that one changes it in place. A newer action on a
+    surface takes the place of one that is under way.
+    """
+
+    def adjust(self, task: Task, action: Mapping[str, Any], desk: Desk) -> Answer: ...

@@ -22,6 +22,7 @@ class Script(OrderedSource):
 
     ``{"t": 1.5, "text": "plot the prices"}``   sent by keyboard
     ``{"t": 1.1, "draft": "plot the"}``         what is typed but not sent, until the next draft or text
+    ``{"t": 2, "ask": "compare price by region"}``  handed to the background model, as ``Session.ask`` does
     ``{"t": 3, "event": {"kind": "notebook", "text": "cell 3 failed"}}``
 
     Lines may come in any order; those of one tick keep theirs. ``lines`` may be a path or a list of such mappings.
@@ -63,21 +64,23 @@ class Script(OrderedSource):
         return parsed
 
     def _entry(self, number: int, line: Any) -> tuple[int, str, Any]:
-        """Tick, what (text, draft or event), and its value."""
+        """Tick, what (text, draft or event), and its value; a request is an event."""
         if not isinstance(line, Mapping):
             raise self._error(number, f"is {type(line).__name__}, expected an object")
         time_s = line.get("t")
         if isinstance(time_s, bool) or not isinstance(time_s, int | float) or not isfinite(time_s) or time_s < 0:
             raise self._error(number, f'has "t": {time_s!r}, expected seconds from 0 on')
         rest = set(line) - {"t"}
-        if len(rest) != 1 or not rest <= {"text", "draft", "event"}:
-            raise self._error(number, f'has {sorted(map(str, rest))}, expected one of "text", "draft", "event"')
+        if len(rest) != 1 or not rest <= {"text", "draft", "ask", "event"}:
+            raise self._error(number, f'has {sorted(map(str, rest))}, expected one of "text", "draft", "ask", "event"')
         what = rest.pop()
         value = line[what]
         if what == "event":
             return tick_of(time_s), what, self._event(number, value)
         if not isinstance(value, str):
             raise self._error(number, f'has "{what}": {value!r}, expected a string')
+        if what == "ask":
+            return tick_of(time_s), "event", Event("system", Provenance.TYPED, value, payload={"ask": True})
         return tick_of(time_s), what, value
 
     def _event(self, number: int, value: Any) -> Event:

@@ -87,7 +87,9 @@ class LiveSession(Session):
         faults = self._copresence.counts["faults"] if self._copresence is not None else 0
         return super().stats() | {"notebook": self.notebook, "notebook_faults": faults}
 
-    def run(self, source: Any = None, seconds: float | None = None, tail_s: float = 4.0) -> Timeline:
+    def run(
+        self, source: Any = None, seconds: float | None = None, tail_s: float = 4.0, work_s: float = 1.0
+    ) -> Timeline:
         """Plays a source in virtual time, as ``Session.run`` does; the page neither plays nor asks anything."""
         self.sink = self._outlets.own
         asks, self.tools.asks = self.tools.asks, None
@@ -95,7 +97,7 @@ class LiveSession(Session):
             if isinstance(self.source, BrowserSource):
                 for text in self.source.take_texts():
                     self._inbox.put_text(text)
-            return super().run(source, seconds, tail_s)
+            return super().run(source, seconds, tail_s, work_s)
         finally:
             self.sink = self._outlets
             self.tools.asks = asks

@@ -4,6 +4,7 @@ from .delegation import Delegation
 from .drive import Drive, Inbox
 from .loop import Loop
 from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
+from .record import TaskRecord
 from .session import Session, State
 from .sink import Sink
 
@@ -18,5 +19,6 @@ __all__ = [
     "Sink",
     "SourcePacer",
     "State",
+    "TaskRecord",
     "VirtualPacer",
 ]

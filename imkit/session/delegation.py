@@ -7,22 +7,27 @@ import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from imkit.background import BackgroundModel, Cancelled, Desk, Task, Variable
+from imkit.background import Adjusts, Answer, BackgroundModel, Cancelled, Desk, Task, Variable
 from imkit.stream import Act, Call, Event, Percept, Word
 from imkit.surfaces import Surface
 from imkit.tools import Toolbox, ToolRefused
 
-from .events import Ready, answer_of, event_of, result_of
+from .byhand import by_hand
+from .events import Ready, answer_of, event_of, in_words, result_of
 from .jobs import MAX_AT_ONCE, MAX_BRIEF, Job, checked, least_urgent, run_on, superseded_by
 from .package import Context, packed
+from .record import TaskRecord, record_of
 
 MAX_PLACES = 2 * MAX_AT_ONCE
 MAX_PROGRESS = 8
 MAX_PARTS = 64
 MAX_TOPICS = 256
+MAX_RECORDS = 64
+MAX_MADE = 100
 INLINE_DELAY_TICKS = 5
 
 
@@ -30,8 +35,8 @@ class Delegation:
     """Runs calls on an executor and gives what comes of them back as events. Nothing here waits for anything.
 
     executor  threads of this process that the background model and the tools run in. None is virtual time: work runs
-              inside ``submit`` and its events are due exactly five ticks after the call, so that a run is the same
-              every time
+              inside ``submit`` and its events are due exactly ``delay_ticks`` after the call, so that a run is the
+              same every time
     heavy     any executor, for what ``desk.run`` is given; None runs it in place. It is never shut down here
     notebook  gives the notebook's variables in brief; called in the worker
     older     a delegation that this one goes on from: its conversation and its versions
@@ -51,12 +56,14 @@ class Delegation:
         heavy: Executor | None = None,
         notebook: Callable[[], Iterable[Variable]] = tuple,
         older: Delegation | None = None,
+        delay_ticks: int = INLINE_DELAY_TICKS,
     ) -> None:
         self.background = background
         self.tools = tools
         self._executor = executor
         self._heavy = heavy
         self._notebook = notebook
+        self._delay = delay_ticks if executor is None else 1
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._futures: set[Future[Any]] = set()
@@ -66,6 +73,9 @@ class Delegation:
         self._versions: OrderedDict[str, int] = older._versions.copy() if older else OrderedDict()
         self._forgotten_version: int = older._forgotten_version if older else 0
         self.context: Context = older.context if older else Context()
+        self._records: deque[Job] = older._records if older else deque(maxlen=MAX_RECORDS)
+        self._made: deque[str] = older._made if older else deque(maxlen=MAX_MADE)
+        self._topic = ""
         self.counts: Counter[str] = Counter()
         """What became of the calls: asked, done, failed, refused. And what became of events: stale (nobody wanted them
         any more), dropped_parts and dropped_callbacks (over their bounds), callback_errors (``desk.on_cancel``)."""
@@ -76,13 +86,19 @@ class Delegation:
         with self._lock:
             return tuple(self._jobs)
 
+    @property
+    def tasks(self) -> list[TaskRecord]:
+        """What became of the newest 64 calls, oldest first."""
+        with self._lock:
+            return [record_of(job) for job in self._records]
+
     def drain(self, tick: int) -> tuple[Event, ...]:
         """Events that are due at ``tick``; lets go of what has expired. Never waits."""
         events: list[Event] = []
         with self._lock:
             expired = [job for job in self._jobs.values() if _expired(job.call, tick)]
             for job in expired:
-                self._let_go(job)
+                self._let_go(job, tick, "expired")
                 events.append(result_of(job, f"The {job.topic} took too long; I let it go.", ok=False))
             for _ in range(len(self._ready)):
                 one = self._ready.popleft()
@@ -92,6 +108,7 @@ class Delegation:
                 events.append(one.event)
                 if one.last and one.job is not None:
                     del self._jobs[one.job.call.id]
+                    one.job.end(tick, one.job.result)
         self._call_back(expired)
         return tuple(events)
 
@@ -99,30 +116,46 @@ class Delegation:
         """Listens to the conversation, so that a task can be handed it."""
         self.context.note(percept, act)
 
-    def submit(self, call: Call, said: Iterable[Word] = ()) -> None:
+    def by_hand(self, percept: Percept, epoch: int, said: Iterable[Word] = ()) -> None:
+        """Takes what the person starts past the model: requests handed over, and controls of shown results used.
+
+        The latter only where the background model wants them (``Adjusts``), and only of surfaces that it made.
+        """
+        made = self._made if isinstance(self.background, Adjusts) else ()
+        for one in by_hand(percept, epoch, self._topic, made):
+            self.submit(one.call, said, one.typed, one.action)
+
+    def submit(
+        self, call: Call, said: Iterable[Word] = (), typed: str = "", action: Mapping[str, Any] | None = None
+    ) -> None:
         """Takes a call. Returns at once; whatever comes of it, a refusal too, is an event of a later tick.
 
-        ``said`` are the model's own words that the person really heard.
+        ``said`` are the model's own words that the person really heard; ``typed`` and ``action`` what a person made the
+        call with.
         """
         if call.kind == "cancel":
             self._cancel(call)
             return
         self.counts["asked"] += 1
-        job = Job(call, window=self.context.window)
+        job = Job(call, window=self.context.window, typed=typed, action=action)
+        if call.kind == "delegate" and action is None:
+            self._topic = job.topic
         with self._lock:
+            self._records.append(job)
             refusal = self._refusal(job)
             if refusal:
                 self.counts["refused"] += 1
+                job.end(call.tick, "refused")
                 job.version = self._versions.get(job.topic, 0)
                 self._ready.append(Ready(call.tick + 1, result_of(job, refusal, ok=False)))
                 return
             gone = superseded_by(job, self._jobs.values())
             for older in gone:
-                self._let_go(older)
+                self._let_go(older, call.tick, "superseded", call.id)
             lesser = self._in_the_way(job) if len(self._jobs) >= MAX_AT_ONCE else None
             if lesser is not None:
                 gone.append(lesser)
-                self._let_go(lesser)
+                self._let_go(lesser, call.tick, "displaced", call.id)
                 text = f"I let the {lesser.topic} go for something more urgent."
                 self._ready.append(Ready(call.tick + 1, result_of(lesser, text, ok=False)))
             job.version = self._next_version(job.topic)
@@ -148,7 +181,7 @@ class Delegation:
         with self._lock:
             jobs = list(self._jobs.values())
             for job in jobs:
-                self._let_go(job)
+                self._let_go(job, None, "closed")
         self._call_back(jobs)
         with self._lock:
             futures, calling = set(self._futures), set(self._calling)
@@ -190,14 +223,16 @@ class Delegation:
                 job for job in self._jobs.values() if job.call.id == wanted or (not wanted and job.topic == call.name)
             ]
             for job in jobs:
-                self._let_go(job)
+                self._let_go(job, call.tick, "cancelled")
         self._call_back(jobs)
 
-    def _let_go(self, job: Job) -> None:
+    def _let_go(self, job: Job, tick: int | None, why: str, by: str = "") -> None:
         """The lock is held. Nobody waits for this job any more; whatever it said or still says is stale."""
         job.stop.set()
+        job.outcome, job.ended_tick, job.by = why, tick, by
         del self._jobs[job.call.id]
         kept = [one for one in self._ready if one.job is not job]
+        job.dropped += len(self._ready) - len(kept)
         self.counts["stale"] += len(self._ready) - len(kept)
         self._ready = deque(kept)
 
@@ -270,9 +305,18 @@ class Delegation:
                 )
             )
         else:
-            answer = checked(self.background.answer(pack(), self._desk(job)))
+            task = pack()
+            job.task = replace(task, frames=())
+            answer = checked(self._asked(job, task))
+            if job.typed and answer.surface is None:
+                answer = replace(answer, surface=in_words(job, answer.text))
         surface = Surface.from_json({"id": call.id, **answer.surface}) if answer.surface is not None else None
         return result_of(job, str(answer.text), ok=answer.ok, surface=surface)
+
+    def _asked(self, job: Job, task: Task) -> Answer:
+        if job.action is not None and isinstance(self.background, Adjusts):
+            return self.background.adjust(task, job.action, self._desk(job))
+        return self.background.answer(task, self._desk(job))
 
     def _desk(self, job: Job) -> Desk:
         progress, cancelled = partial(self._progress, job), job.stop.is_set
@@ -295,6 +339,7 @@ class Delegation:
     def _tell(self, job: Job, text: str) -> None:
         with self._lock:
             if self._part(job):
+                job.told.append(str(text)[:MAX_BRIEF])
                 self._put(job, event_of("result", job, str(text), ok=True, part=job.parts, surface=None))
 
     def _show(self, job: Job, surface: Mapping[str, Any]) -> None:
@@ -330,6 +375,7 @@ class Delegation:
         with self._lock:
             if not job.finished and not job.unwanted:
                 self.counts[outcome] += 1
+            job.result = outcome
             self._put(job, event, last=True)
             job.finished = True
             job.callbacks.clear()
@@ -338,9 +384,12 @@ class Delegation:
         """The lock is held. An event of a job that nobody wants, or that has ended, is dropped and counted."""
         if job.unwanted or job.finished:
             self.counts["stale"] += 1
+            job.dropped += 1
             return
-        due = job.call.tick + (INLINE_DELAY_TICKS if self._executor is None else 1)
-        self._ready.append(Ready(due, event, job, last))
+        surface = event.payload.get("surface")
+        if surface is not None and job.call.kind == "delegate" and surface["id"] not in self._made:
+            self._made.append(surface["id"])
+        self._ready.append(Ready(job.call.tick + self._delay, event, job, last))
 
 
 def _expired(call: Call, tick: int) -> bool:

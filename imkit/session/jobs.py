@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import CancelledError, Executor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from imkit.background import Answer, Cancelled, OpenTask
+from imkit.background import Answer, Cancelled, OpenTask, Task
 from imkit.stream import Call, Provenance
 
 LOOK_S = 0.05
@@ -24,7 +24,8 @@ MAX_BRIEF = 200
 class Job:
     """A call that is being answered. The lock of the delegation guards all of it.
 
-    ``window`` is where the text came from that the call may stem from.
+    ``window`` is where the text came from that the call may stem from; ``typed`` and ``action`` are what a person
+    started it with, by hand. From ``outcome`` on it is what became of it.
     """
 
     call: Call
@@ -35,6 +36,19 @@ class Job:
     progress: int = 0
     parts: int = 0
     finished: bool = False
+    typed: str = ""
+    action: Mapping[str, Any] | None = None
+    told: list[str] = field(default_factory=list)
+    outcome: str = "under way"
+    result: str = ""
+    ended_tick: int | None = None
+    by: str = ""
+    dropped: int = 0
+    task: Task | None = None
+
+    def end(self, tick: int, outcome: str, by: str = "") -> None:
+        """It is over: told, or let go for the job ``by``."""
+        self.ended_tick, self.outcome, self.by = tick, outcome, by
 
     @property
     def topic(self) -> str:

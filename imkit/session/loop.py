@@ -70,9 +70,10 @@ class Loop:
         self.ledger.generated(act)
         if self.delegation is not None:
             self.delegation.note(percept, act)
-            said = self.ledger.heard_words() if act.calls else []
+            said = self.ledger.heard_words() if act.calls or percept.events else []
             for call in act.calls:
                 self.delegation.submit(call, said)
+            self.delegation.by_hand(percept, epoch, said)
         return Moment(percept, act, epoch, round(compute_s * 1000, 3), compute_s > TICK_S)
 
     def _check(self, act: Act, percept: Percept) -> None:

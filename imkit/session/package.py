@@ -45,13 +45,14 @@ class Context:
         """Takes in one moment. Pictures older than two seconds are let go: the camera is off."""
         typed = percept.text.strip()
         last_s = self._heard[-1].end_s if self._heard else -REQUEST_GAP_S
-        begins = bool(typed) or (bool(act.heard) and act.heard[0].start_s - last_s >= REQUEST_GAP_S)
+        begins = bool(typed or percept.asked) or (bool(act.heard) and act.heard[0].start_s - last_s >= REQUEST_GAP_S)
         came = {event.provenance for event in percept.events} | ({Provenance.CAMERA} if percept.frames else set())
         self.window = frozenset(came) if begins else self.window | came
         if typed:
             self._typed = (percept.index, typed[:MAX_LINE_CHARS])
-            at_s = percept.index * TICK_S
-            self._lines.append(Utterance("typed", typed[:MAX_LINE_CHARS], at_s, at_s + TICK_S))
+        at_s = percept.index * TICK_S
+        for line in filter(None, (typed, *percept.asked)):
+            self._lines.append(Utterance("typed", line[:MAX_LINE_CHARS], at_s, at_s + TICK_S))
         self._heard.extend(act.heard)
         if percept.frames:
             self._frames.extend(percept.frames)
@@ -103,7 +104,7 @@ def packed(
         id=call.id,
         topic=job.topic,
         request=str(call.arguments.get("request", ""))[:MAX_REQUEST],
-        typed=context.typed(call.tick),
+        typed=job.typed[:MAX_LINE_CHARS] or ("" if job.action else context.typed(call.tick)),
         tick=call.tick,
         epoch=call.epoch,
         version=job.version,

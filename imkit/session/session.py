@@ -15,12 +15,14 @@ from typing import Any, Self, cast
 from imkit.background import BackgroundModel, choose
 from imkit.capture import ClockedSource, Silence, Source, as_source
 from imkit.stream import (
+    TICKS_PER_S,
     Event,
     InteractionModel,
     Ledger,
     ModelError,
     Moment,
     OpenConfig,
+    Provenance,
     SessionError,
     SourceError,
     Timeline,
@@ -34,6 +36,7 @@ from .drive import STALL_S, Drive, Inbox
 from .loop import Loop
 from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
 from .package import in_brief
+from .record import TaskRecord
 from .sink import Sink
 from .tally import Tally
 
@@ -123,6 +126,8 @@ class Session:
         self._inbox = Inbox()
         self._beat_s = 0.0
         self._tally = Tally()
+        self._playing = False
+        self._delegated: Delegation | None = None
         self._on_surface: list[Callable[[Surface], object]] = []
         self._on_state: list[Callable[[State, str], object]] = []
 
@@ -213,6 +218,17 @@ class Session:
         if text.strip():
             self._mailbox().put_text(text)
 
+    def ask(self, text: str) -> None:
+        """Hands a request to the background model with the next tick, past the model in the chair, as it is typed.
+
+        For what that model has no words for. What comes of it reaches the model like the result of a call of its own,
+        and is shown; an answer in words alone is shown as a text. A request that begins like "no, by region" corrects
+        the one before it and takes its place.
+        """
+        self._refuse_closed("ask")
+        if text.strip():
+            self._mailbox().put_event(Event("system", Provenance.TYPED, text.strip(), payload={"ask": True}))
+
     def post(self, event: Event) -> None:
         """Tells the model of something else with the next tick: a cell that ran, a click on a generated control."""
         self._refuse_closed("post")
@@ -227,7 +243,7 @@ class Session:
 
     def act(self, surface: str, component: str, value: Any = None) -> None:
         """A person used a control: the model is told with the next tick. Raises SurfaceError for what does not fit."""
-        event = self.board.act(surface, component, value, self._clock())
+        event = self.board.act(surface, component, value, self.timeline.end_s if self._playing else self._clock())
         if event is not None and not self._closing:
             self._mailbox().put_event(event)
 
@@ -237,13 +253,16 @@ class Session:
 
     # --- virtual time
 
-    def run(self, source: Any = None, seconds: float | None = None, tail_s: float = 4.0) -> Timeline:
+    def run(
+        self, source: Any = None, seconds: float | None = None, tail_s: float = 4.0, work_s: float = 1.0
+    ) -> Timeline:
         """Plays a source through a fresh state of the model as fast as it thinks and returns the timeline.
 
         seconds  at most so much of the source; needed when there is none (silence) or it never ends
         tail_s   seconds of silence after it, so that the model can finish
+        work_s   how long delegated work takes, at least one tick
 
-        Delegated work runs inline and its result arrives five ticks after the call, so the same source and seed give
+        Delegated work runs inline and its result arrives ``work_s`` after the call, so the same source and seed give
         the same timeline. It becomes ``session.timeline``. Raises SourceError from the source, ModelError when the
         model fails; the timeline up to there is kept.
         """
@@ -263,7 +282,8 @@ class Session:
             self.timeline = Timeline(self.model.spec.output_rate)
             self._tally = Tally()
             self.board.clear()
-            delegation = self._delegation(None)
+            delegation = self._delegation(None, delay_ticks=max(1, round(work_s * TICKS_PER_S)))
+            self._playing = True
             try:
                 played.open()
                 loop = Loop(self.model, self._config(), delegation, ledger=self._ledger, clock=time.perf_counter)
@@ -283,6 +303,8 @@ class Session:
                     moment = drive.step()
                     if moment is not None:
                         self._notice(moment)
+                    for event in self.board.due(self.timeline.end_s):
+                        self._inbox.put_event(event)
             except SourceError as error:
                 self._enter(State.STOPPED, f"The source failed: {error}")
                 raise
@@ -292,6 +314,7 @@ class Session:
                     raise
                 raise ModelError(self.reason) from error
             finally:
+                self._playing = False
                 played.close()
                 self._tally.end()
                 if self._state is State.LIVE:
@@ -304,6 +327,11 @@ class Session:
     def surfaces(self) -> list[Surface]:
         """What was generated or shown, oldest first; at most 100."""
         return self.board.surfaces
+
+    @property
+    def tasks(self) -> list[TaskRecord]:
+        """What became of the work that was handed over, oldest first: the newest 64 of this run, or while live."""
+        return [] if self._delegated is None else self._delegated.tasks
 
     @property
     def state(self) -> State:
@@ -360,13 +388,16 @@ class Session:
     def _config(self) -> OpenConfig:
         return OpenConfig(seed=self.seed, tools=self._own_tools)
 
-    def _delegation(self, executor: Executor | None, older: Delegation | None = None) -> Delegation:
-        tell = partial(in_brief, self._variables)
-        return Delegation(self.background, self.tools, executor, heavy=self._executor, notebook=tell, older=older)
+    def _delegation(self, executor: Executor | None, older: Delegation | None = None, **more: int) -> Delegation:
+        tell, heavy = partial(in_brief, self._variables), self._executor
+        made = Delegation(self.background, self.tools, executor, heavy=heavy, notebook=tell, older=older, **more)
+        self._delegated = made
+        return made
 
     def _mailbox(self) -> Any:
         """Where typed text goes: a source that keeps its own clock must know of it, everything else has the inbox."""
-        return self.source if hasattr(self.source, "put_text") and hasattr(self.source, "put_event") else self._inbox
+        own = hasattr(self.source, "put_text") and hasattr(self.source, "put_event") and not self._playing
+        return self.source if own else self._inbox
 
     def _refuse_closed(self, what: str) -> None:
         if self._closing:

@@ -118,6 +118,11 @@ class Percept:
                     f"percept {self.index}: frame is {frame.dtype} {frame.shape}, expected uint8 (height, width, 3)"
                 )
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Requests that the person handed to the background model past the model in the chair, in order."""
+        return tuple(one.text for one in self.events if one.kind == "system" and one.payload.get("ask") is True)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Act:

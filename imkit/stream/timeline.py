@@ -159,7 +159,10 @@ class Timeline:
         """Both sides as utterances in order of their start; pauses longer than 1.2 s divide them."""
         lines = utterances("user", self.heard()) + utterances("model", self.words())
         lines += [
-            Utterance("typed", m.percept.text, m.start_s, m.start_s + TICK_S) for m in self if m.percept.text.strip()
+            Utterance("typed", text, m.start_s, m.start_s + TICK_S)
+            for m in self
+            for text in (m.percept.text, *m.percept.asked)
+            if text.strip()
         ]
         return sorted(lines, key=lambda line: (line.start_s, line.end_s))
 

@@ -14,6 +14,7 @@ from .surface import Action, Surface
 
 MAX_SURFACES: Final = 100
 MAX_SAID: Final = 120
+EPS_S: Final = 1e-6  # sums of ticks are not exact
 
 
 class Board:
@@ -80,7 +81,7 @@ class Board:
             self.counts["failed_answers"] += 1
         key = (action.surface, action.component)
         event = ui_event(action)
-        if now_s - self._sent_s.get(key, -TICK_S) < TICK_S:
+        if now_s - self._sent_s.get(key, -TICK_S) < TICK_S - EPS_S:
             self.counts["replaced"] += key in self._waiting
             self._waiting[key] = event
             return None
@@ -91,7 +92,7 @@ class Board:
     def due(self, now_s: float) -> list[Event]:
         """Events that waited for their tick."""
         found = []
-        for key in [key for key in list(self._waiting) if now_s - self._sent_s.get(key, 0.0) >= TICK_S]:
+        for key in [key for key in list(self._waiting) if now_s - self._sent_s.get(key, 0.0) >= TICK_S - EPS_S]:
             found.append(self._waiting.pop(key))
             self._sent_s[key] = now_s
         if len(self._sent_s) > 1_000:
@@ -101,6 +102,7 @@ class Board:
     def clear(self) -> None:
         """Forgets all."""
         self.surfaces.clear()
+        self._sent_s.clear()
         self._waiting.clear()
 
     def _made(self, value: Mapping[str, Any], event: Event) -> Surface:

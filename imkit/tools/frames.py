@@ -81,17 +81,22 @@ def _known(frame: Any, name: str, column: str) -> str:
     return column
 
 
+def rows_where(namespace: Namespace, name: str, column: str | None, op: Op | None, value: Any) -> tuple[Any, str]:
+    """The rows of a table where a condition holds, all without one, as a narwhals frame, and " where ..." in words."""
+    frame = as_frame(namespace, name)
+    if (column is None) != (op is None):
+        raise ToolError("give column and op together, such as column='age', op='>', value=30")
+    if column is None or op is None:
+        return frame, ""
+    frame = frame.filter(_mask(frame[_known(frame, name, column)], op, value, f"{name}.{column}"))
+    return frame, f" where {column} is missing" if op == "missing" else f" where {column} {op} {value}"
+
+
 def _peek(
     namespace: Namespace, name: str, which: Which, rows: int, column: str | None, op: Op | None, value: Any
 ) -> dict[str, Any]:
-    frame = as_frame(namespace, name)
+    frame, where = rows_where(namespace, name, column, op, value)
     rows = max(1, min(rows, MAX_ROWS))
-    where = ""
-    if (column is None) != (op is None):
-        raise ToolError("give column and op together, such as column='age', op='>', value=30")
-    if column is not None and op is not None:
-        frame = frame.filter(_mask(frame[_known(frame, name, column)], op, value, f"{name}.{column}"))
-        where = f" where {column} is missing" if op == "missing" else f" where {column} {op} {value}"
     found = len(frame)
     if which == "sample":
         chosen = sorted(random.Random(SAMPLE_SEED).sample(range(found), min(rows, found)))

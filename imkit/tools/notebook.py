@@ -11,7 +11,7 @@ from .analysis import analysis_tools
 from .chart import chart_spec
 from .errors import ToolError
 from .evaluate import evaluate_tool
-from .frames import frame_tools
+from .frames import Op, frame_tools, rows_where
 from .namespace import Namespace
 from .relations import relation_tools
 from .search import search_tools
@@ -41,9 +41,21 @@ def notebook_tools(namespace: Namespace) -> tuple[Tool, ...]:
         return _describe(name, _table(namespace, name))
 
     @tool(tier=Tier.READ)
-    def plot_columns(name: str, columns: list[str] | None = None) -> dict[str, Any]:
-        """Plots columns of one table, the first along x; without columns it chooses."""
-        return _plot(name, _table(namespace, name), list(columns or ()))
+    def plot_columns(
+        name: str,
+        columns: list[str] | None = None,
+        column: str | None = None,
+        op: Op | None = None,
+        value: str | float | bool | None = None,
+    ) -> dict[str, Any]:
+        """Plots columns of a table, the first along x; with column, op and value only rows where that holds."""
+        table, where = _table(namespace, name), ""
+        if column is not None or op is not None:
+            frame, where = rows_where(namespace, name, column, op, value)
+            if not len(frame):
+                raise ToolError(f"{name} has no rows{where}")
+            table = Table(len(frame), tuple(frame.columns), frame)
+        return _plot(name, table, list(columns or ()), where)
 
     return (
         list_variables,
@@ -150,7 +162,7 @@ def _row(column: Column) -> list[Any]:
     return row
 
 
-def _plot(name: str, table: Table, wanted: list[str]) -> dict[str, Any]:
+def _plot(name: str, table: Table, wanted: list[str], where: str = "") -> dict[str, Any]:
     unknown = [column for column in wanted if column not in table.names]
     if unknown:
         raise ToolError(f"{name} has no column named {unknown[0]!r}; it has {_and(list(table.names[:12]))}")
@@ -170,6 +182,7 @@ def _plot(name: str, table: Table, wanted: list[str]) -> dict[str, Any]:
             title, text = f"{_and(drawn)} by {x} in {name}", f"Here is the mean {_and(drawn)} for each {x} in {name}."
         case _:
             title, text = f"{_and(drawn)} against {x} in {name}", f"Here is {_and(drawn)} against {x} in {name}."
+    title, text = f"{title}{where}", f"{text[:-1]}{where}."
     shown = {series["name"] for series in spec["series"]} | {x}
     left_out = [column for column in dict.fromkeys(wanted) if column[:80] not in shown]
     if left_out:

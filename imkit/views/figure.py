@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,11 @@ from imkit.stream import TICK_S, Timeline
 
 from .lanes import DEADLINE_MS, PEAKS_PER_TICK, Lanes, Span, lanes_of, rows_of
 
+if TYPE_CHECKING:
+    from imkit.session import TaskRecord
+
 _YOU, _ME, _NOD, _ACT, _COST = "#0b8080", "#5146d8", "#d99306", "#c2306b", "#9aa3b5"
+_DONE = "#f3d3df"
 _LANES = {
     "microphone": 1.6,
     "heard": 1.6,
@@ -30,20 +35,28 @@ _RANGES = {
     "says": _WORDS,
     "floor": [-0.5, 0.5],
     "compute, ms": [0, 1.15 * DEADLINE_MS],
+    "tasks": _WORDS,
 }
+_TOLD = ("under way", "done", "failed", "refused")
 _CHAR_PX = 7.0
 
 
-def figure(timeline: Timeline, *, width: int | None = None, height: int = 620) -> Any:
-    """A ``plotly.graph_objects.Figure``: eight lanes on one clock with a 200 ms grid."""
+def figure(timeline: Timeline, *, tasks: Iterable[TaskRecord] = (), width: int | None = None, height: int = 620) -> Any:
+    """A ``plotly.graph_objects.Figure``: eight lanes on one clock with a 200 ms grid.
+
+    ``tasks``, as ``session.tasks`` has them, are drawn in a lane of their own, from when they were asked to when their
+    result was told; hollow where nothing was ever told of them.
+    """
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
     lanes = lanes_of(timeline)
+    work = [one for one in tasks if one.asked_s < lanes.end_s and (one.ended_s or lanes.end_s) > lanes.start_s]
+    heights = dict([*_LANES.items(), ("tasks", 1.6)] if work else _LANES.items())
     fig = make_subplots(
-        rows=len(_LANES), cols=1, shared_xaxes=True, vertical_spacing=0.012, row_heights=list(_LANES.values())
+        rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=0.012, row_heights=list(heights.values())
     )
-    row = {name: number for number, name in enumerate(_LANES, 1)}
+    row = {name: number for number, name in enumerate(heights, 1)}
     seconds = max(lanes.end_s - lanes.start_s, TICK_S)
     char_s = _CHAR_PX * seconds / ((width or 1000) - 120)
 
@@ -69,7 +82,8 @@ def figure(timeline: Timeline, *, width: int | None = None, height: int = 620) -
             hovertemplate="picture %{x:.1f} s<extra></extra>",
         ),
     )
-    add("camera, typed", _labels(go, [(s.start_s, s.text, s.text) for s in lanes.typed], _YOU, char_s, above=1))
+    typed = [(s.start_s, s.text, s.text) for s in lanes.typed]
+    add("camera, typed", _labels(go, typed, _YOU, char_s, above=int(bool(lanes.frames))))
     for kind, colour in (("speak", _ME), ("backchannel", _NOD)):
         runs = [span for span in lanes.floor if span.text == kind]
         add("floor", _bars(go, runs, [0.0] * len(runs), colour, 0.7))
@@ -86,6 +100,8 @@ def figure(timeline: Timeline, *, width: int | None = None, height: int = 620) -
         ),
     )
     fig.add_hline(y=DEADLINE_MS, line={"color": _ACT, "width": 1, "dash": "dot"}, row=row["compute, ms"], col=1)
+    if work:
+        _tasks(go, add, work, lanes, char_s)
     _axes(fig, lanes, row)
     fig.update_layout(
         template="plotly_white",
@@ -146,6 +162,29 @@ def _bars(go: Any, spans: list[Span], rows: list[float], colour: str, height: fl
         customdata=[[_plain(span.text), span.start_s, span.end_s] for span in spans],
         hovertemplate="%{customdata[0]}  %{customdata[1]:.2f} to %{customdata[2]:.2f} s<extra></extra>",
     )
+
+
+def _tasks(go: Any, add: Callable[[str, Any], None], work: list[TaskRecord], lanes: Lanes, char_s: float) -> None:
+    """Bars from the call to the result; three rows where they would overlap."""
+    spans = [Span(_named(one), one.asked_s, lanes.end_s if one.ended_s is None else one.ended_s) for one in work]
+    rows = rows_of(spans, [(len(span.text) + 2) * char_s for span in spans], 3)
+    for told, colour in ((True, _DONE), (False, "#ffffff")):
+        kept = [n for n, one in enumerate(work) if (one.outcome in _TOLD) is told]
+        bars = _bars(go, [spans[n] for n in kept], [2.0 - rows[n] for n in kept], colour, 0.8)
+        bars.update(
+            text=[_plain(spans[n].text) for n in kept],
+            textposition="inside",
+            insidetextanchor="start",
+            textangle=0,
+            constraintext="none",
+            textfont={"color": _ACT},
+            marker={"line": {"width": 1, "color": _ACT}},
+        )
+        add("tasks", bars)
+
+
+def _named(one: TaskRecord) -> str:
+    return one.topic if one.outcome == "done" else f"{one.topic}, {one.outcome}"
 
 
 def _pills(go: Any, spans: list[Span], colour: str, char_s: float) -> Any:

@@ -69,7 +69,12 @@ def lanes_of(timeline: Timeline) -> Lanes:
         voice=peaks(timeline.model_audio(), timeline.output_rate),
         heard=_spans(timeline.heard()),
         words=_spans(timeline.words()),
-        typed=[Span(m.percept.text, m.start_s, m.start_s + TICK_S) for m in moments if m.percept.text.strip()],
+        typed=[
+            Span(text, m.start_s, m.start_s + TICK_S)
+            for m in moments
+            for text in (m.percept.text, *m.percept.asked)
+            if text.strip()
+        ],
         frames=[m.start_s for m in moments if m.frame_count],
         floor=_floor(moments),
         marks=[mark for m in moments for mark in _marks(m)],
@@ -123,6 +128,8 @@ def _marks(moment: Moment) -> Iterable[Mark]:
         detail = ", ".join(f"{key}={value!r}" for key, value in call.arguments.items())
         yield Mark("call", call.name or call.kind, moment.start_s, f"{call.kind} {call.name}({detail[:200]})")
     for event in moment.percept.events:
+        if event.payload.get("ask"):
+            continue  # it stands among what was typed
         surface = event.payload.get("surface") if event.kind in ("result", "progress") else None
         text = str(surface.get("title") or event.text) if isinstance(surface, dict) else event.text or event.kind
         kind: Literal["surface", "result", "event"] = "result" if event.kind == "result" else "event"

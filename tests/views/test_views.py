@@ -10,6 +10,7 @@ from example_timeline import example_timeline
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imkit.session import TaskRecord
 from imkit.stream import Act, Moment, Percept, Timeline, Word
 from imkit.views import figure, report_html, timeline_svg
 from imkit.views.lanes import Span, lanes_of, peaks, rows_of
@@ -152,3 +153,17 @@ def test_texts_overlap_only_when_all_rows_are_taken(entries, rows):
             row for row, (at, width) in zip(chosen[:number], entries[:number], strict=True) if at + width > start + 1e-6
         }
         assert chosen[number] not in earlier or len(earlier) == rows
+
+
+def test_a_figure_has_a_lane_of_tasks_where_there_are_any():
+    timeline = example_timeline()
+    assert "tasks" not in [note.text for note in figure(timeline).layout.annotations]
+    told = TaskRecord("a", "plot", 1, "", 2.0, 4.0, "superseded", "b", 1, None)
+    open_ = TaskRecord("b", "plot", 2, "", 4.0, None, "under way", "", 0, None)
+    later = TaskRecord("c", "plot", 3, "", 1e3, None, "under way", "", 0, None)
+    fig = figure(timeline, tasks=[told, open_, later])
+    assert "tasks" in [note.text for note in fig.layout.annotations]
+    bars = {bar.text[0]: bar for bar in fig.data if bar.type == "bar" and bar.text}
+    assert set(bars) == {"plot, superseded", "plot, under way"}
+    assert (bars["plot, superseded"].base[0], bars["plot, superseded"].x[0]) == (2.0, 2.0)
+    assert bars["plot, superseded"].marker.color == "#ffffff" != bars["plot, under way"].marker.color
