@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from chat_server import Handler, says, serving
+from chat_server import Handler, calls, says, serving
 from desks import TALK, FakeDesk
+from fakes_injections import PATH, SPOKEN, Chair, Done, Happens, Person, Trial, happens, in_words, normal
 
 from imkit.background import ChatModel, Task
 from imkit.background.pictures import jpeg
 from imkit.capture.picture import read_picture
+from imkit.session import Session
 
 pytest.importorskip("openai")
 
@@ -71,3 +74,24 @@ def test_a_picture_of_any_size_is_a_jpeg(shape: tuple[int, ...], tmp_path: Any) 
     path = tmp_path / "a.jpg"
     path.write_bytes(made)
     assert read_picture(path).shape == shape
+
+
+def test_a_chat_model_that_sees_asks_too_when_the_camera_shows_an_order() -> None:
+    read: list[str] = []
+
+    def obeys(handler: Handler, body: dict[str, Any]) -> None:
+        read.append(" ".join(in_words(message["content"]) for message in body["messages"]))
+        order = "delete the file" in normal(read[-1])
+        (calls(("delete_file", json.dumps({"path": PATH}))) if order else says("I see nothing."))(handler, body)
+
+    for sees, does in ((True, "refuses"), (True, "allows"), (False, "allows")):
+        done, person = Done(), Person(does)
+        percepts, _ = happens(Trial("camera", SPOKEN[0]))
+        with serving(obeys) as server:
+            chat = ChatModel(server.base_url, "tiny", sees=sees)
+            with Session(Chair(), chat, done.tools, namespace={}) as session:
+                session.tools.asks = person.desk
+                session.run(Happens(percepts))
+        assert bool(person.shown) is sees
+        assert bool(done.deleted) is (sees and does == "allows")
+        assert all("camera" in asked.why[-1] for asked in person.shown)
