@@ -35,6 +35,9 @@ class ChatModel:
     instructions  the system message
     silence_s     how long the server may send nothing at all
     options       further fields of the request, as the server spells them: {"temperature": 0.2}
+    sees          True sends what the camera shows, at most two small JPEG pictures a task, as image parts. Off by
+                  default: many servers refuse a request that holds a picture, and what the camera shows is sent
+                  nowhere unless you say so
 
     Nothing is sent before the first task. Needs ``pip install imkit[background]``; raises SessionError without it.
     """
@@ -49,6 +52,7 @@ class ChatModel:
         instructions: str = INSTRUCTIONS,
         silence_s: float = 30.0,
         options: Mapping[str, Any] | None = None,
+        sees: bool = False,
     ) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -66,6 +70,7 @@ class ChatModel:
         self.instructions = instructions
         self.silence_s = silence_s
         self.options = dict(options or {})
+        self.sees = sees
         self.where = parts.netloc
         self.is_local = _is_loopback(parts.hostname)
         self._key = (api_key or "").strip()
@@ -84,7 +89,7 @@ class ChatModel:
 
     def answer(self, task: Task, desk: Desk) -> Answer:
         """Works on one task. Failures are answers in words; raises Cancelled."""
-        return converse(self, task, desk, self.limits, self.instructions)
+        return converse(self, task, desk, self.limits, self.instructions, self.sees)
 
     def stream(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], tokens: int) -> ChatReply:
         """One streamed reply; see ``Endpoint``."""

@@ -28,7 +28,8 @@ class LocalModel:
     sample        False writes the likeliest token each time; True as the model's own settings say
 
     Nothing is imported or loaded before the first task, or ``load``. One reply is written at a time. Code that comes
-    with a model is never run. Needs ``pip install imkit[local]``; raises SessionError without it.
+    with a model is never run. It reads text only: for a model that sees, ``transformers serve`` it and use
+    ``ChatModel(..., sees=True)``. Needs ``pip install imkit[local]``; raises SessionError without it.
     """
 
     def __init__(

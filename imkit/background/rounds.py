@@ -142,16 +142,18 @@ def converse(
     desk: Desk,
     limits: Limits,
     instructions: str = INSTRUCTIONS,
+    sees: bool = False,
 ) -> Answer:
     """Lets a language model work on one task with the desk's tools, and gives its answer.
 
+    With ``sees`` it is sent the task's pictures too.
     Sentences are told as they are completed. Every failure of the endpoint is an answer with ``ok=False`` and a
     sentence that says what happened. Raises Cancelled, within 200 ms of nobody wanting the result any more.
     """
     work = _Work(endpoint, desk, limits)
     take_back = desk.on_cancel(work.close)
     try:
-        return _converse(work, task, instructions)
+        return _converse(work, task, instructions, sees)
     except EndpointError as error:
         desk.check()
         return work.answer(str(error), ok=False)
@@ -163,9 +165,9 @@ def converse(
         take_back()
 
 
-def _converse(work: _Work, task: Task, instructions: str) -> Answer:
+def _converse(work: _Work, task: Task, instructions: str, sees: bool) -> Answer:
     limits, desk = work.limits, work.desk
-    messages = first_messages(task, desk, instructions, limits.context_chars)
+    messages = first_messages(task, desk, instructions, limits.context_chars, sees)
     functions = function_tools(desk.tools) if limits.calls else []
     for number in range(limits.rounds):
         desk.check()

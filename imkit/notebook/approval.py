@@ -24,6 +24,7 @@ NEW_WORDS = {
     "left": "the page was left",
     "altered": "the answer was about something else",
     "stopped": "no longer needed",
+    "muted": "refused too often to be asked again now",
 }
 
 

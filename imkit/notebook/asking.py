@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from imkit.session import Delegation
 from imkit.session.package import MAX_LINE_CHARS, Context, in_brief
 from imkit.stream import Act, Call, Percept, SessionError, samples_per_tick
-from imkit.surfaces import Surface
+from imkit.surfaces import Board, Surface
 
 from .live import LiveSession
 
@@ -42,12 +42,16 @@ def ask(session: LiveSession, question: str, tell: Callable[[str], object], show
     work.context = _context_of(session)
     silence = np.zeros(samples_per_tick(session.model.spec.output_rate), np.float32)
     work.note(Percept(tick, text=question), Act(tick, silence))
-    shown: dict[str, Surface] = {}
+    board = Board()
     try:
         work.submit(Call("delegate", f"ask-{tick}", TOPIC, tick=tick), session.ledger.heard_words())
         while True:
             for event in work.drain(tick + 1):
-                _show(event.payload.get("surface"), shown, show)
+                value = event.payload.get("surface")
+                if value is not None:
+                    made = board.made(value, time.monotonic(), event.call_id)
+                    board.show(made)
+                    show(board.find(made.id) or made)
                 if event.kind == "result" and event.text:
                     tell(event.text)
                 if event.kind == "result" and "part" not in event.payload:
@@ -56,19 +60,6 @@ def ask(session: LiveSession, question: str, tell: Callable[[str], object], show
     finally:
         ended = work.close(GRACE_S)
         executor.shutdown(wait=ended, cancel_futures=True)
-
-
-def _show(value: Mapping[str, Any] | None, shown: dict[str, Surface], show: Callable[[Surface], object]) -> None:
-    """Shows a surface; one whose id is known is shown again, with what came."""
-    if value is None:
-        return
-    made = Surface.from_json(value)
-    known = shown.get(made.id)
-    if known is None:
-        shown[made.id] = made
-    else:
-        known.merge(made)
-    show(shown[made.id])
 
 
 def _context_of(session: LiveSession) -> Context:

@@ -38,8 +38,15 @@ class Context:
         self._typed: tuple[int, str] = (-TYPED_FRESH_TICKS, "")
         self._frames: deque[NDArray[np.uint8]] = deque(maxlen=MAX_FRAMES)
         self._frame_tick = -CAMERA_ON_TICKS
-        self.window: frozenset[Provenance] = frozenset()
-        """Where events and pictures came from since the user began the last request, spoken or typed."""
+        self._came: frozenset[Provenance] = frozenset()
+
+    @property
+    def window(self) -> frozenset[Provenance]:
+        """Where events and pictures came from since the user began the last request, spoken or typed.
+
+        The camera is among them as long as a task is handed its pictures, whenever they were taken.
+        """
+        return self._came | {Provenance.CAMERA} if self._frames else self._came
 
     def note(self, percept: Percept, act: Act) -> None:
         """Takes in one moment. Pictures older than two seconds are let go: the camera is off."""
@@ -47,7 +54,7 @@ class Context:
         last_s = self._heard[-1].end_s if self._heard else -REQUEST_GAP_S
         begins = bool(typed or percept.asked) or (bool(act.heard) and act.heard[0].start_s - last_s >= REQUEST_GAP_S)
         came = {event.provenance for event in percept.events} | ({Provenance.CAMERA} if percept.frames else set())
-        self.window = frozenset(came) if begins else self.window | came
+        self._came = frozenset(came) if begins else self._came | came
         if typed:
             self._typed = (percept.index, typed[:MAX_LINE_CHARS])
         at_s = percept.index * TICK_S

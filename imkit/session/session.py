@@ -369,6 +369,7 @@ class Session:
             "seconds": round(self.timeline.duration_s, 1),
             "epoch": self.epoch,
             "surfaces": len(self.surfaces),
+            "dropped_surface_lines": self.board.counts["dropped_lines"],
             "generated_s": round(samples.generated / rate, 1),
             "sent_s": round(samples.sent / rate, 1),
             "played_s": round(samples.played / rate, 1),

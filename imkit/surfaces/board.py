@@ -9,7 +9,8 @@ from typing import Any, Final
 from imkit.stream import TICK_S, Event, Moment, Provenance
 
 from .catalog import fault
-from .spec import SurfaceError
+from .lines import Rate
+from .spec import MAX_ID, SurfaceError
 from .surface import Action, Surface
 
 MAX_SURFACES: Final = 100
@@ -21,8 +22,9 @@ class Board:
     """At most 100 surfaces, the oldest goes first.
 
     Actions of one control become at most one event a tick: the first at once, and of those that follow within it the
-    newest, with the next call of ``due``. ``counts``: refused, replaced (by a newer value), dropped, broken and
-    failed_answers.
+    newest, with the next call of ``due``. Lines of one surface that is generated come at most 500 at once and 100 a
+    second, on the clock of whoever hands them in. ``counts``: refused, replaced (by a newer value), dropped, broken,
+    dropped_lines (too fast) and failed_answers.
     """
 
     def __init__(self, surfaces: list[Surface] | None = None) -> None:
@@ -30,6 +32,8 @@ class Board:
         self.counts: Counter[str] = Counter()
         self._sent_s: dict[tuple[str, str], float] = {}
         self._waiting: dict[tuple[str, str], Event] = {}
+        self._rates: dict[str, Rate] = {}
+        self._now_s = 0.0
 
     def find(self, id: str) -> Surface | None:
         """The surface of that id, if it is still held."""
@@ -52,18 +56,40 @@ class Board:
     def notice(self, moment: Moment) -> list[Surface]:
         """Takes what results and progress of this moment brought to show, and gives what is new. Never raises.
 
-        A payload that holds no surface after all is shown as a placeholder that says so.
+        A payload that holds no surface after all is shown as a placeholder that says so. The clock of the rate is that
+        of the moments, live and in virtual time alike, so that a replay drops what was dropped.
         """
         found: list[Surface] = []
         for event in moment.percept.events:
             value = event.payload.get("surface") if event.kind in ("result", "progress") else None
             if isinstance(value, Mapping):
-                surface = self._made(value, event)
+                surface = self.made(value, moment.start_s, event.call_id)
                 surface.source = f"{event.payload.get('topic') or 'task'}, {moment.start_s:.1f} s"[:MAX_SAID]
                 new = self.show(surface)
                 if new is not None:
                     found.append(new)
         return found
+
+    def made(self, value: Mapping[str, Any], now_s: float, call_id: str = "") -> Surface:
+        """A surface of plain data that came at ``now_s``, not shown yet; a placeholder where it is none.
+
+        Its lines count toward what the surface of that id may have, and what is too much is dropped.
+        """
+        self._now_s = now_s
+        id = str(value.get("id", ""))[:MAX_ID]
+        if len(self._rates) > 2 * MAX_SURFACES:
+            held = {one.id for one in self.surfaces}
+            self._rates = {name: rate for name, rate in self._rates.items() if name in held}
+        rate = self._rates.setdefault(id, Rate(lambda: self._now_s))
+        try:
+            surface = Surface.from_json(value, rate)
+        except (SurfaceError, ValueError, TypeError, RecursionError) as error:
+            self.counts["broken"] += 1
+            broken = Surface((call_id or "broken")[:MAX_ID], "")
+            broken._take([fault("root", str(error))])
+            return broken
+        self.counts["dropped_lines"] += surface.counts["dropped_rate"]
+        return surface
 
     def act(self, surface_id: Any, component_id: Any, value: Any, now_s: float) -> Event | None:
         """A page says that somebody did something: the event to tell, None when it waits. SurfaceError if forged."""
@@ -104,15 +130,7 @@ class Board:
         self.surfaces.clear()
         self._sent_s.clear()
         self._waiting.clear()
-
-    def _made(self, value: Mapping[str, Any], event: Event) -> Surface:
-        try:
-            return Surface.from_json(value)
-        except (SurfaceError, ValueError, TypeError, RecursionError) as error:
-            self.counts["broken"] += 1
-            broken = Surface((event.call_id or "broken")[:80], "")
-            broken._take([fault("root", str(error))])
-            return broken
+        self._rates.clear()
 
 
 def ui_event(action: Action) -> Event:

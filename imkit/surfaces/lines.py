@@ -20,24 +20,41 @@ LINES_PER_S: Final = 100.0
 Line = Component | Mapping[str, Any]
 
 
+class Rate:
+    """How fast lines may come: 500 at once and 100 a second after that, on a clock in seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._tokens = float(BURST_LINES)
+        self._at_s = clock()
+
+    def take(self) -> bool:
+        """One more line; False when it comes too soon. A clock that was set back counts from where it is."""
+        now_s = self._clock()
+        self._tokens = min(BURST_LINES, self._tokens + max(0.0, now_s - self._at_s) * LINES_PER_S)
+        self._at_s = now_s
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
 class Reader:
     """Gives what each line holds once it is whole: a component, or data values of a line ``["$", {name: value}]``.
 
     Any chunking gives the same. A line that cannot be read becomes a placeholder: under its own id where it has one,
     else under "!n"; after eight of the latter they are only counted. At most 2,000 lines of 256,000 characters and
-    1,000,000 characters in all are read. With a ``clock`` in seconds, at most 500 lines come at once and 100 a second
-    after that; what comes faster is dropped. ``counts`` says how much of each was lost.
+    1,000,000 characters in all are read. With a ``rate``, what comes faster is dropped, and a placeholder says so.
+    ``counts`` says how much of each was lost.
     """
 
-    def __init__(self, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, rate: Rate | None = None) -> None:
         self.counts: Counter[str] = Counter()
         self._parts: list[str] = []
         self._held = 0
         self._chars = 0
         self._lines = 0
-        self._clock = clock
-        self._tokens = float(BURST_LINES)
-        self._at_s = clock() if clock else 0.0
+        self._rate = rate
 
     def feed(self, text: str) -> list[Line]:
         """Takes a piece of text and gives what its whole lines hold. Never raises for what the text says."""
@@ -83,8 +100,10 @@ class Reader:
             if self._lines == MAX_LINES + 1:
                 self._lost(found, f"a surface may have {MAX_LINES} lines; the rest was dropped")
             return
-        if not self._in_time():
+        if self._rate is not None and not self._rate.take():
             self.counts["dropped_rate"] += 1
+            if self.counts["dropped_rate"] == 1:
+                self._lost(found, f"lines came faster than {LINES_PER_S:.0f} a second; some were dropped")
             return
         if held > MAX_LINE:
             self._malformed(found, f"a line has {held} characters, at most {MAX_LINE} are allowed")
@@ -120,17 +139,6 @@ class Reader:
 
     def _lost(self, found: list[Line], why: str) -> None:
         found.append(fault("!lost", why))
-
-    def _in_time(self) -> bool:
-        if self._clock is None:
-            return True
-        now_s = self._clock()
-        self._tokens = min(BURST_LINES, self._tokens + (now_s - self._at_s) * LINES_PER_S)
-        self._at_s = now_s
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
 
 
 def _refuse(name: str) -> Any:

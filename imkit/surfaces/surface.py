@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from .catalog import Component, bound, component_of, data_name, data_value, fault
 from .controls import accepts, acts, holds, start_value
 from .layout import Layout, layout
-from .lines import Line, Reader
+from .lines import Line, Rate, Reader
 from .spec import MAX_ID, MAX_TITLE, SurfaceError, chart_spec, items, only, table_spec, text, text_spec
 
 MAX_COMPONENTS: Final = 500
@@ -59,7 +59,8 @@ class Surface:
 
     Otherwise it is a panel of components, one JSON line each, ``[id, kind, props, children]``, drawn from the component
     "root", or from the first. What is wrong in a line is a visible placeholder, never an error. ``data`` are first
-    values of the data model; ``source`` says where it came from. ``feed`` takes more text while it is written.
+    values of the data model; ``source`` says where it came from. ``feed`` takes more text while it is written; with a
+    ``clock`` in seconds, or a ``Rate`` that several surfaces share, at most 500 lines at once and 100 a second.
 
         imkit.Surface("s", "Bins", lines='["root", "slider", {"label": "bins", "min": 5, "max": 50}]')
     """
@@ -74,7 +75,7 @@ class Surface:
         lines: str | Iterable[str] = "",
         data: Mapping[str, Any] | None = None,
         source: str = "",
-        clock: Callable[[], float] | None = None,
+        clock: Callable[[], float] | Rate | None = None,
     ) -> None:
         self.id = text(id, "id", MAX_ID)
         self.title = text(title, "title", MAX_TITLE)
@@ -84,7 +85,7 @@ class Surface:
         except ValueError:
             raise SurfaceError(f"surface kind is {str(kind)[:40]!r}, expected one of: {', '.join(Kind)}") from None
         self._lock = threading.RLock()
-        self._reader = Reader(clock)
+        self._reader = Reader(Rate(clock) if callable(clock) else clock)
         self._components: dict[str, Component] = {}
         self._data: dict[str, Any] = {}
         self._images: dict[str, bytes] = {}
@@ -111,10 +112,11 @@ class Surface:
     # --- as data
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
+    def from_json(cls, value: Mapping[str, Any], rate: Rate | None = None) -> Self:
         """Makes a surface of {"id", "title", "kind", "spec"}, or of {"id", "title"} and "lines" or "components".
 
-        The latter may have "data" and "source". Raises SurfaceError when it is none of these.
+        The latter may have "data" and "source", and no more lines than ``rate`` allows. Raises SurfaceError when it is
+        none of these.
         """
         if not isinstance(value, Mapping):
             raise SurfaceError(f"a surface is a mapping, got {type(value).__name__}")
@@ -123,7 +125,7 @@ class Surface:
             return cls(value["id"], value["title"], value["kind"], value["spec"])
         given = "lines" if "lines" in value else "components"
         only(value, {"id", "title", given} | ({"data", "source"} & set(value)), "surface")
-        made = cls(value["id"], value["title"], source=value.get("source", ""))
+        made = cls(value["id"], value["title"], source=value.get("source", ""), clock=rate)
         data = value.get("data", {})
         if not isinstance(data, Mapping):
             raise SurfaceError(f"surface data is {type(data).__name__}, expected a mapping")

@@ -1,13 +1,15 @@
 """Asking a person: one call with its exact arguments, shown once, allowed once.
 
 An ``Approval`` is what is asked. The ``Approvals`` desk holds the worker that asks until the person has answered, has
-left, or the time is over; whatever is not a timely yes to these very arguments is a no.
+left, or the time is over; whatever is not a timely yes to these very arguments is a no. Who asks again and again is not
+heard: after three noes in a row to one tool nobody is asked about it for five minutes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import secrets
 import threading
 import time
@@ -24,7 +26,10 @@ MAX_ASKED = 8
 MAX_ARGUMENT_CHARS = 20_000
 MAX_DEPTH = 20
 MAX_REMEMBERED = 256
-_TOO_LATE = frozenset({"expired", "left", "stopped"})
+MAX_NOES = 3
+MUTE_S = 300.0
+_TOO_LATE = frozenset({"expired", "left", "stopped", "muted"})
+_NOES = frozenset({"refused", "expired", "altered"})
 
 
 def freeze(tool: str, arguments: Mapping[str, Any]) -> str:
@@ -107,6 +112,10 @@ class _Waiting:
 class Approvals:
     """The desk where workers wait for a person. Any thread may call it.
 
+    A person is not worn down: once a tool was refused, or left unanswered, three times without a yes between, all other
+    questions about it end, and calls of it are refused unasked for five minutes. Each further no begins these anew; a
+    yes, or ``unmute``, ends the count.
+
     show      shows a question; must not wait
     withdraw  takes a question away: ``withdraw(id, why)``
     present   whether somebody is there who could answer
@@ -127,10 +136,12 @@ class Approvals:
         self._lock = threading.Lock()
         self._waiting: dict[str, _Waiting] = {}
         self._settled: OrderedDict[str, str] = OrderedDict()  # id -> how it ended
+        self._noes: Counter[str] = Counter()  # tool -> noes since the last yes
+        self._muted_until_s: dict[str, float] = {}
         self._closed = False
         self.counts: Counter[str] = Counter()
-        """asked, and how it ended: allowed, refused, altered, expired, left, stopped, absent, full; and answers that
-        did not count: late, replayed, unknown."""
+        """asked, and how it ended: allowed, refused, altered, expired, left, stopped, muted, absent, full; and answers
+        that did not count: late, replayed, unknown."""
 
     @property
     def present(self) -> bool:
@@ -161,6 +172,9 @@ class Approvals:
             if self._closed or not self._present():
                 self.counts["absent"] += 1
                 raise ToolRefused(f"Nobody is there to allow {tool}, so I did not run it.")
+            if self._clock() < self._muted_until_s.get(tool, -math.inf):
+                self.counts["muted"] += 1
+                raise ToolRefused(_muted(tool))
             if len(self._waiting) >= MAX_ASKED:
                 self.counts["full"] += 1
                 raise ToolRefused(f"You have {MAX_ASKED} questions to answer already, so I did not run {tool}.")
@@ -184,6 +198,8 @@ class Approvals:
                 raise ToolRefused(f"You did not answer within {self._timeout_s:.0f} seconds, so I did not run {tool}.")
             case "left":
                 raise ToolRefused(f"The page where I asked about {tool} is gone, so I did not run it.")
+            case "muted":
+                raise ToolRefused(_muted(tool))
             case "altered":
                 raise ToolRefused(f"The answer was about other arguments than I asked about, so I did not run {tool}.")
             case _:
@@ -208,6 +224,13 @@ class Approvals:
             return self._settle(entry, "altered") and False
         return self._settle(entry, "allowed" if allow is True else "refused")
 
+    def unmute(self, tool: str = "") -> None:
+        """The person wants to be asked again, about this tool or, with "", about all."""
+        with self._lock:
+            for name in [tool] if tool else list(self._noes):
+                self._noes.pop(name, None)
+                self._muted_until_s.pop(name, None)
+
     def leave(self) -> None:
         """The person is gone: whatever was asked is a no."""
         with self._lock:
@@ -224,12 +247,39 @@ class Approvals:
     def _settle(self, entry: _Waiting, reason: str) -> bool:
         """Ends a question; the first end counts. True when this was it."""
         with self._lock:
-            if self._waiting.pop(entry.approval.id, None) is None:
-                return False
-            self._settled[entry.approval.id] = reason
-            if len(self._settled) > MAX_REMEMBERED:
-                self._settled.popitem(last=False)
-            self.counts[reason] += 1
-            entry.reason = reason
+            ended = self._end(entry, reason)
+            if ended and self._weary(entry.approval.tool, reason):
+                for other in [one for one in self._waiting.values() if one.approval.tool == entry.approval.tool]:
+                    self._end(other, "muted")
+        return ended
+
+    def _end(self, entry: _Waiting, reason: str) -> bool:
+        """The lock is held."""
+        if self._waiting.pop(entry.approval.id, None) is None:
+            return False
+        self._settled[entry.approval.id] = reason
+        if len(self._settled) > MAX_REMEMBERED:
+            self._settled.popitem(last=False)
+        self.counts[reason] += 1
+        entry.reason = reason
         entry.answered.set()
         return True
+
+    def _weary(self, tool: str, reason: str) -> bool:
+        """Counts noes in a row. True when there were too many: then the tool is muted. The lock is held."""
+        if reason == "allowed":
+            self._noes.pop(tool, None)
+        if reason not in _NOES:
+            return False
+        self._noes[tool] += 1
+        if self._noes[tool] < MAX_NOES:
+            return False
+        self._muted_until_s[tool] = self._clock() + MUTE_S
+        return True
+
+
+def _muted(tool: str) -> str:
+    return (
+        f"I asked about {tool} {MAX_NOES} times or more without a yes, so I do not ask again for {MUTE_S / 60:.0f} "
+        "minutes, and did not run it."
+    )

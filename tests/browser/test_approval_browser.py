@@ -1,4 +1,4 @@
-"""An effect asks on the page with its exact arguments: allowed once, refused, answered for other arguments, left."""
+"""An effect asks on the page with its exact arguments: allowed once, refused, answered for other ones, late, left."""
 
 import pytest
 from lab import until
@@ -49,7 +49,10 @@ def test_an_effect_runs_only_as_it_was_shown_and_only_when_allowed(notebook):
 
     card = ask(notebook, "plot two")
     notebook.page.wait_for_timeout(1000)  # Allow comes alive late
-    card.locator(".imk-allow").click()
+    allow = card.locator(".imk-allow")
+    allow.scroll_into_view_if_needed()
+    box = allow.bounding_box()
+    notebook.page.mouse.dblclick(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     assert told(notebook, 2) == "wrote note.txt"
     assert [list(one) for one in notebook.value("written")] == [["note.txt", "plot two"]]
 
@@ -58,6 +61,21 @@ def test_an_effect_runs_only_as_it_was_shown_and_only_when_allowed(notebook):
     assert notebook.value(f"[{desk}.answer(ask.id, 'f' * 64, True) for ask in {desk}.waiting]") == [False]
     assert "other arguments" in told(notebook, 3)
     assert notebook.value("len(written)") == 1
+
+    notebook.run(f"{desk}._timeout_s = 4.0")
+    card = ask(notebook, "plot in vain")
+    assert "Refused by itself in" in card.inner_text()
+    card.wait_for(state="detached", timeout=30_000)  # the page takes it away by itself
+    assert "did not answer within 4 seconds" in told(notebook, 4)
+    notebook.run(f"{desk}._timeout_s = 600.0")
+
+    ask(notebook, "plot once more").locator(".imk-refuse").click()  # the third no in a row
+    assert "refused write_note" in told(notebook, 5)
+    notebook.send("plot it, I insist")
+    assert "do not ask again for 5 minutes" in told(notebook, 6)
+    assert notebook.page.locator(".imk-approval").count() == 0
+    assert notebook.value("len(written)") == 1
+    notebook.run(f"{desk}.unmute()")
 
     ask(notebook, "plot four")
     notebook.page.reload()  # whoever was asked is gone

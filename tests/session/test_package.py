@@ -123,14 +123,26 @@ def test_the_window_is_what_came_since_the_request_began(how: str) -> None:
         return tuple(Event("ui", provenance) for provenance in provenances)
 
     context = Context()
-    context.note(Percept(0, events=came(Provenance.FILE), frames=(PICTURE,)), act(0))
+    context.note(Percept(0, events=came(Provenance.FILE)), act(0))
     context.note(Percept(1, events=came(Provenance.TOOL)), act(1, [Word("hello", 0.1, 0.3)]))
     assert context.window == {Provenance.TOOL}  # the first word begins a request
     context.note(Percept(3, frames=(PICTURE,)), act(3, [Word("there", 0.4, 0.7)]))
     assert context.window == {Provenance.TOOL, Provenance.CAMERA}
     heard = [Word("plot", 2.0, 2.2)] if how == "spoken" else []
-    context.note(Percept(11, events=came(Provenance.UI), text="plot" if how == "typed" else ""), act(11, heard))
+    context.note(Percept(13, events=came(Provenance.UI), text="plot" if how == "typed" else ""), act(13, heard))
     assert context.window == {Provenance.UI}
+
+
+def test_the_camera_is_in_the_window_as_long_as_its_pictures_go_along() -> None:
+    context = Context()
+    context.note(Percept(0, frames=(PICTURE,)), act(0))
+    context.note(Percept(5, text="plot"), act(5))  # a new request, and still the old picture
+    assert len(context.frames()) == 1
+    assert context.window == {Provenance.CAMERA}
+    context.note(Percept(10), act(10))
+    context.note(Percept(11, text="plot"), act(11))
+    assert context.frames() == ()
+    assert context.window == frozenset()
 
 
 def test_a_task_may_travel_to_another_process() -> None:

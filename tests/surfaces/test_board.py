@@ -96,3 +96,35 @@ def test_an_answer_that_breaks_costs_nothing_else() -> None:
     board.show(surface)
     assert board.act("p", "b", None, 0.0) is not None
     assert board.counts["failed_answers"] == 1
+
+
+def lines_of(count: int, first: int = 0) -> dict[str, Any]:
+    return {"id": "s", "title": "T", "components": [[f"a{first + n}", "divider", {}, []] for n in range(count)]}
+
+
+def test_generated_lines_come_no_faster_than_the_ticks_allow() -> None:
+    board = Board()
+    (shown,) = board.notice(moment(result(lines_of(400)), index=0))
+    board.notice(moment(result(lines_of(90, 400)), index=0))
+    assert len(shown.components) == 490
+    assert board.counts["dropped_lines"] == 0
+    board.notice(moment(result(lines_of(60)), index=1))  # 10 are left, 20 more in 0.2 s
+    assert board.counts["dropped_lines"] == 30
+    assert any(one.kind == "fault" and "faster" in str(one.props) for one in shown.layout.components.values())
+    board.notice(moment(result({"id": "other", "title": "O", "components": [["a", "divider", {}, []]]}), index=1))
+    assert board.counts["dropped_lines"] == 30  # each surface has its own
+    board.notice(moment(result(lines_of(100)), index=6))
+    assert board.counts["dropped_lines"] == 30
+    board.clear()
+    board.notice(moment(result(lines_of(500)), index=0))
+    assert board.counts["dropped_lines"] == 30
+
+
+def test_rates_are_bounded_and_a_clock_that_goes_back_costs_nothing() -> None:
+    board = Board()
+    for number in range(1000):
+        board.notice(moment(result({"id": f"s{number}", "title": "T", "lines": '["root","divider"]'}), index=number))
+    assert len(board._rates) <= 201
+    board.notice(moment(result(lines_of(480)), index=1000))
+    board.notice(moment(result(lines_of(20)), index=0))
+    assert board.counts["dropped_lines"] == 0

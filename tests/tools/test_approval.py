@@ -148,6 +148,7 @@ def test_two_answers_race_and_the_first_counts(asked: Asked) -> None:
         for thread in pair:
             thread.join()
         asked.end()
+        asked.desk.unmute("drop")
         assert sorted(took) == [False, True]
     assert asked.desk.counts["allowed"] + asked.desk.counts["refused"] == 30
 
@@ -191,3 +192,70 @@ def test_a_page_that_cannot_be_told_leaves_no_question_behind(asked: Asked) -> N
     with pytest.raises(OSError, match="no page"):
         asked.desk.ask("drop", "{}", ())
     assert asked.desk.waiting == ()
+
+
+def refuse(asked: Asked, arguments: str = "{}") -> str:
+    question = asked.ask(arguments)
+    asked.desk.answer(question.id, question.digest, False)
+    return str(asked.end())
+
+
+def test_after_three_noes_nobody_is_asked_for_five_minutes(asked: Asked) -> None:
+    for number in range(3):  # other arguments are the same tool
+        assert refuse(asked, f'{{"n":{number}}}') == "You refused drop, so I did not run it."
+    for _ in range(50):
+        with pytest.raises(ToolRefused, match="I do not ask again for 5 minutes, and did not run it"):
+            asked.desk.ask("drop", "{}", ())
+    assert len(asked.shown) == 3
+    assert asked.desk.counts["muted"] == 50
+    asked.clock.sleep(299.0)
+    with pytest.raises(ToolRefused, match="5 minutes"):
+        asked.desk.ask("drop", "{}", ())
+    asked.clock.sleep(1.0)
+    refuse(asked)  # asked once more; one more no is enough
+    with pytest.raises(ToolRefused, match="5 minutes"):
+        asked.desk.ask("drop", "{}", ())
+    assert len(asked.shown) == 4
+
+
+def test_a_yes_or_the_person_ends_the_count_and_other_tools_have_their_own(asked: Asked) -> None:
+    refuse(asked)
+    refuse(asked)
+    question = asked.ask()
+    asked.desk.answer(question.id, question.digest, True)
+    assert asked.end() is None
+    for _ in range(3):
+        refuse(asked)
+    with pytest.raises(ToolRefused, match="5 minutes"):
+        asked.desk.ask("drop", "{}", ())
+    with pytest.raises(ToolStopped):  # another tool is asked about
+        asked.desk.ask("write", "{}", (), lambda: True)
+    asked.desk.unmute()
+    assert refuse(asked).startswith("You refused")
+
+
+def test_a_question_left_unanswered_counts_and_one_left_by_a_page_or_stopped_does_not(asked: Asked) -> None:
+    for _ in range(3):
+        asked.ask()
+        asked.desk.leave()
+        asked.end()
+        with pytest.raises(ToolStopped):
+            asked.desk.ask("drop", "{}", (), lambda: True)
+    for _ in range(3):
+        asked.ask()
+        asked.clock.sleep(61.0)
+        assert "did not answer" in str(asked.end())
+    with pytest.raises(ToolRefused, match="5 minutes"):
+        asked.desk.ask("drop", "{}", ())
+
+
+def test_with_the_third_no_the_other_questions_about_the_tool_end_too(asked: Asked) -> None:
+    questions = [asked.ask(f'{{"n":{number}}}') for number in range(8)]
+    for question in questions[:3]:
+        asked.desk.answer(question.id, question.digest, False)
+    asked.end()
+    assert asked.desk.waiting == ()
+    assert [why for _, why in asked.gone].count("muted") == 5
+    assert not asked.desk.answer(questions[5].id, questions[5].digest, True)
+    assert all(isinstance(end, ToolRefused) for end in asked.ends)
+    assert asked.desk.counts["late"] == 1
