@@ -135,7 +135,7 @@ def _chunks(path: Path) -> list[Word]:
 
 
 def _by_tick(words: Iterable[Word], before_s: float, count: int) -> dict[int, list[Word]]:
-    """Words by the tick that lies ``before_s`` before their start, the first and last ticks taking what lies outside."""
+    """Words by the tick that lies ``before_s`` before their start, the outermost taking what lies outside."""
     found: dict[int, list[Word]] = {}
     for word in words:
         found.setdefault(min(max(0, tick_of(word.start_s - before_s)), count - 1), []).append(word)

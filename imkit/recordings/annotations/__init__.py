@@ -48,9 +48,9 @@ def read(path: str | Path) -> Annotations:
 
 def _text(data: bytes) -> str:
     """UTF-8, or UTF-16 with a byte order mark, as Praat writes where a file is not plain ASCII."""
-    coding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
-        return data.decode(coding)
+        return data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise AnnotationError(f"line {line}: is no {coding[:6].upper()} text; save it as UTF-8") from error
+        raise AnnotationError(f"line {line}: is no {'UTF-16' if wide else 'UTF-8'} text; save it as UTF-8") from error

@@ -7,7 +7,7 @@ from xml.parsers import expat
 
 from imkit.measures import Interval
 
-from .lanes import AnnotationError, Annotations, annotations, unique
+from .lanes import AnnotationError, Annotations, in_order, unique
 
 MAX_DEPTH = 32
 
@@ -59,7 +59,7 @@ def parse(text: str) -> Annotations:
         spans[_id(element)] = _parent_span(element, parents, spans)
         values[name].append((_id(element), _value(element)))
     lanes = {name: [Interval(*spans[id_], label) for id_, label in each] for name, each in values.items()}
-    return annotations(lanes)
+    return in_order(lanes)
 
 
 def _times(root: _Element, scale: float) -> dict[str, float]:
@@ -138,7 +138,7 @@ def _tree(text: str) -> _Element:
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, characters
     parser.StartDoctypeDeclHandler = refuse
     try:
-        parser.Parse(text.encode("utf-8"), True)
+        parser.Parse(text.encode("utf-8", "replace"), True)
     except expat.ExpatError as error:
         raise AnnotationError(f"line {error.lineno}: is no XML: {expat.ErrorString(error.code)}") from error
     return top.children[0]

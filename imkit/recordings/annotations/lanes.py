@@ -48,7 +48,7 @@ class Annotations(Mapping[str, tuple[Interval, ...]]):
         return Talk(*sides, start_s, max([self.end_s, *(unit.end_s for unit in units)]))
 
 
-def annotations(lanes: Mapping[str, list[Interval]], start_s: float = 0.0, end_s: float | None = None) -> Annotations:
+def in_order(lanes: Mapping[str, list[Interval]], start_s: float = 0.0, end_s: float | None = None) -> Annotations:
     """Annotations with their intervals in order."""
     ordered = {name: tuple(sorted(each, key=lambda one: (one.start_s, one.end_s))) for name, each in lanes.items()}
     last_s = max((one.end_s for each in ordered.values() for one in each), default=start_s)

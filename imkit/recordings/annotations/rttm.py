@@ -6,7 +6,7 @@ import math
 
 from imkit.measures import Interval
 
-from .lanes import AnnotationError, Annotations, annotations
+from .lanes import AnnotationError, Annotations, in_order
 
 TYPES = {
     "SEGMENT", "NOSCORE", "NO_RT_METADATA", "LEXEME", "NON-LEX", "NON-SPEECH", "FILLER", "EDIT", "IP", "SU", "CB",
@@ -30,7 +30,7 @@ def parse(text: str) -> Annotations:
         onset_s, length_s = (_seconds(fields[i], number, name) for i, name in ((3, "onset"), (4, "duration")))
         label = "" if fields[5] == "<NA>" else fields[5]
         lanes.setdefault(fields[7], []).append(Interval(onset_s, onset_s + length_s, label or fields[7]))
-    return annotations(lanes)
+    return in_order(lanes)
 
 
 def _seconds(text: str, number: int, name: str) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from imkit.measures import Interval
 
-from .lanes import AnnotationError, Annotations, annotations, unique
+from .lanes import AnnotationError, Annotations, in_order, unique
 
 MAX_TIERS = 1_000
 _TOKEN = re.compile(r'"(?:[^"]|"")*"|<[a-z]+>|![^\n]*|[^\s"<!]+|["<]')
@@ -43,7 +43,7 @@ def parse(text: str) -> Annotations:
             if label.strip() or kind == "TextTier":
                 lane.append(Interval(begin_s, until_s, label))
         lanes[unique(name, lanes)] = lane
-    return annotations(lanes, start_s, end_s)
+    return in_order(lanes, start_s, end_s)
 
 
 class _Tokens:

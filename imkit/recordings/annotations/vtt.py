@@ -7,7 +7,7 @@ import re
 
 from imkit.measures import Interval
 
-from .lanes import AnnotationError, Annotations, annotations
+from .lanes import AnnotationError, Annotations, in_order
 
 CAPTIONS = "captions"
 _TIME = re.compile(r"(?:(\d{2,}):)?([0-5]\d):([0-5]\d)\.(\d{3})")
@@ -30,7 +30,7 @@ def parse(text: str) -> Annotations:
         start_s, end_s = _span(block[at], first + at)
         for voice, said in _voices("\n".join(block[at + 1 :])):
             lanes.setdefault(voice, []).append(Interval(start_s, end_s, said))
-    return annotations(lanes)
+    return in_order(lanes)
 
 
 def _blocks(lines: list[str]) -> list[tuple[int, list[str]]]:

@@ -55,8 +55,8 @@ _FRAMES = {"pandas": "to_pandas", "polars": "to_polars"}
 def export(timeline: Timeline, to: str, path: str | Path, *, force: bool = False) -> Path:
     """Writes a timeline in the form ``to`` (see ``FORMATS``) to ``path``, a file or a folder, and returns it.
 
-    Everything is made in memory first, so what cannot be made writes nothing; nothing is written outside of ``path``, and
-    nothing that exists is replaced unless ``force``. Raises ExportError for an unknown form, naming the nearest.
+    Everything is made in memory first, so what cannot be made writes nothing. Nothing is written outside of ``path``,
+    and nothing that exists is replaced unless ``force``. Raises ExportError for an unknown form, naming the nearest.
     """
     form = format_of(to)
     path = Path(path).expanduser()

@@ -20,8 +20,8 @@ from .files import ExportError
 
 
 def encode(timeline: Timeline) -> dict[str, bytes]:
-    """``input.wav``, ``output.wav`` (one clock, one length), ``output.json`` (the model's words) and ``input.json`` (the
-    user's, as the model recognised them). Times are seconds from the start of the sound. 16-bit PCM.
+    """``input.wav``, ``output.wav`` (one clock, one length), ``output.json`` (the model's words) and ``input.json``
+    (the user's, as the model recognised them). Times are seconds from the start of the sound. 16-bit PCM.
     """
     gone = sum(not moment.has_media for moment in timeline)
     if gone or not len(timeline):

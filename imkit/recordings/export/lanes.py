@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable
 
 from imkit.measures import Interval, units_by_words
+from imkit.recordings.annotations.lanes import Annotations, in_order
 from imkit.stream import TICK_S, Call, Event, Floor, Moment, Timeline, Word
-
-from ..annotations.lanes import Annotations, annotations
 
 UTTERANCE_S = 1.2
 """A longer silence between words begins a new utterance, as in ``Timeline.transcript``."""
@@ -44,7 +43,7 @@ def lanes_of(timeline: Timeline) -> Annotations:
     ends = [one.end_s for lane in lanes.values() for one in lane]
     starts = [one.start_s for lane in lanes.values() for one in lane]
     end_s = max([timeline.end_s + (TICK_S if moments else 0.0), *ends])
-    return annotations(lanes, min([timeline.start_s, *starts]), end_s)
+    return in_order(lanes, min([timeline.start_s, *starts]), end_s)
 
 
 def calls(moments: Iterable[Moment]) -> list[tuple[Call, float, float]]:

@@ -1,4 +1,4 @@
-"""Parquet: ``micro_turns.parquet``, wide, and ``events.parquet``, long. Units and meaning in the metadata of each field."""
+"""Parquet: ``micro_turns.parquet``, wide, and ``events.parquet``, long; units in the metadata of each field."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def encode(timeline: Timeline) -> bytes:
             "Rerun recordings need rerun-sdk, which is not installed: pip install imkit[rerun]"
         ) from error
     recording = rr.RecordingStream("imkit", recording_id="session", send_properties=False)
-    stream = recording.binary_stream()
+    stream = rr.binary_stream(recording)
 
     def send(path: str, times_s: Iterable[float], columns: Any) -> None:
         times = list(times_s)

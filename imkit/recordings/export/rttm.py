@@ -9,7 +9,7 @@ FILE = "session"
 
 
 def encode(timeline: Timeline) -> bytes:
-    """Inter-pausal units of the speakers "user" and "model", by energy; by words if sound was let go. Seconds, to 1 ms."""
+    """Inter-pausal units of the speakers "user" and "model", by energy; by words if sound was let go."""
     sound = all(moment.has_media for moment in timeline)
     talk = talk_of(timeline, "energy" if sound else "words")
     spans = [(unit, "user") for unit in talk.user] + [(unit, "model") for unit in talk.model]

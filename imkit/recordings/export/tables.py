@@ -46,7 +46,7 @@ EVENTS = {
 
 @dataclass(frozen=True)
 class Tables:
-    """Two DataFrames of one library. ``micro_turns`` is wide, ``events`` long; columns as ``MICRO_TURNS``, ``EVENTS``."""
+    """Two DataFrames of one library, with the columns of ``MICRO_TURNS`` and of ``EVENTS``."""
 
     micro_turns: Any
     events: Any
@@ -83,6 +83,7 @@ def to_polars(timeline: Timeline) -> Tables:
 def micro_turns(timeline: Timeline) -> dict[str, list[Any]]:
     """Columns of one value a micro-turn."""
     lanes = timeline.lanes()
+    lanes["yielded"] = [moment.yielded for moment in timeline]
     lanes["time_ns"] = [tick * 200_000_000 for tick in lanes["tick"]]
     return {name: [clean(value) for value in lanes[name]] for name in MICRO_TURNS}
 

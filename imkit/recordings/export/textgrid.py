@@ -14,7 +14,7 @@ def encode(timeline: Timeline) -> bytes:
     for name, lane in lanes.items():
         if name != "events":
             tiers += [(numbered(name, number), row) for number, row in enumerate(rows(lane) or [[]])]
-    points = _apart(sorted((round(one.start_s * 1000), tidy(one.label)) for one in lanes["events"]))
+    points = _apart([(round(one.start_s * 1000), tidy(one.label)) for one in lanes["events"]])
     start_ms = round(lanes.start_s * 1000)
     ends = [row[-1][1] for _, row in tiers if row] + [at_ms for at_ms, _ in points]
     end_ms = max(round(lanes.end_s * 1000), start_ms + 1, *ends)

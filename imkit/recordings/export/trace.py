@@ -19,7 +19,7 @@ DEADLINE_US = round(TICK_S * 1e6)
 
 
 def encode(timeline: Timeline) -> bytes:
-    """The lanes of ``lanes_of``, micro-turns with the time they took, results, and levels; arrows from call to result."""
+    """The lanes of ``lanes_of``, micro-turns with the time they took, events, levels; arrows."""
     tracks = _Tracks()
     lanes = lanes_of(timeline)
     for name in ("user", "user words", "typed", "floor", "model", "model words"):
@@ -41,7 +41,7 @@ def encode(timeline: Timeline) -> bytes:
 
 
 def _calls(timeline: Timeline, tracks: _Tracks) -> None:
-    """Each call as a slice until its result, each event as a slice of a tick, and an arrow where one led to the other."""
+    """Each call as a slice until its result, each event as a slice of a tick, an arrow where one led to the other."""
     made = calls(timeline.moments)
     free: list[float] = []
     flows: dict[str, tuple[str, int]] = {}

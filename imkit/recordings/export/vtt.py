@@ -14,7 +14,7 @@ MOST_LETTERS = 84  # two lines of 42, as captions usually are
 
 
 def encode(timeline: Timeline) -> bytes:
-    """Both voices, "User" and "Model", in order of their start; typed text is the user's. Times on the session clock."""
+    """Both voices, "User" and "Model", and what was typed, in order of their start."""
     cues = [(*cue, "User") for cue in _cues(timeline.heard())] + [(*cue, "Model") for cue in _cues(timeline.words())]
     typed = [(m.start_s, m.start_s + 2.0, tidy(m.percept.text), "User (typed)") for m in timeline]
     cues += [cue for cue in typed if cue[2]]
