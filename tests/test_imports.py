@@ -14,7 +14,7 @@ import imkit
 
 ROOT = Path(imkit.__file__).parent
 GROUND = {"stream"}
-PARTS = {"model", "adapters", "background", "tools", "surfaces", "capture", "voices"}
+PARTS = {"model", "adapters", "background", "tools", "surfaces", "capture", "voices", "measures"}
 TOP = {"notebook", "views", "probe", "recordings", "scenes", "training", "cli"}
 MAY: dict[str, set[str]] = {
     "stream": set(),

@@ -53,6 +53,10 @@ def _command(arguments: argparse.Namespace) -> int:
         from .bench import bench
 
         return bench(arguments.model, arguments.minutes, [*arguments.rows, *(arguments.only or ())] or None)
+    if command == "export":
+        from .export import export
+
+        return export(arguments)
     if command == "eval":
         from .evaluate import evaluate
 
@@ -122,6 +126,14 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--list-texts", action="store_true", help="print every sentence that the suite has spoken, as JSON lines"
     )
+
+    export = command("export", "Write a recording in a form that other tools read.")
+    export.add_argument("recording", metavar="DIR", help="a recording folder")
+    export.add_argument(
+        "--to", required=True, metavar="FORMAT", help="such as vtt, textgrid, eaf, rttm, parquet, trace"
+    )
+    export.add_argument("--out", metavar="PATH", help="the file or folder to write (one beside the recording)")
+    export.add_argument("--force", action="store_true", help="replace what is there")
 
     train = command("train", "Train a model from a recipe.")
     train.add_argument("recipe", metavar="RECIPE", help="such as models/nano/recipe.toml")

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import bisect
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from imkit.measures.units import FRAME_S, PAUSE_S, levels_of, segments_of
 from imkit.stream import Act, Call, Word, heard_from_s, samples_per_tick
 
-FRAME_S = 0.01
-ON_DBFS = -45.0  # a frame sounds above the larger of these two
-ON_BELOW_PEAK_DB = 35.0
-SHORTEST_S = 0.08  # shorter sounds are dropped
-MERGE_S = 0.2  # shorter gaps are bridged
+MERGE_S = PAUSE_S  # shorter gaps are bridged
 WHOLE = 2 / 3  # the share of its words' own time for which an utterance that was not cut short sounds
 LONGEST_WORD_S = 1.2
 
@@ -73,7 +68,7 @@ class Agent:
         """Append one act; its sound follows that of the one before."""
         frame = round(self.output_rate * FRAME_S)
         assert len(act.audio) == samples_per_tick(self.output_rate)
-        level = _decibels(act.audio[: len(act.audio) // frame * frame].reshape(-1, frame))
+        level = levels_of(act.audio[: len(act.audio) // frame * frame].reshape(-1, frame))
         if self._count + len(level) > len(self._levels):
             self._levels = np.concatenate([self._levels, np.full(max(2000, len(self._levels)), -120.0)])
         self._levels[self._count : self._count + len(level)] = level
@@ -132,21 +127,3 @@ class Agent:
 
     def _sounds(self, word: Word) -> bool:
         return self.speaking(word.start_s - 0.02, max(word.end_s, word.start_s + 0.2)) >= 0.05
-
-
-def _decibels(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    return np.asarray(10 * np.log10(np.mean(frames.astype(np.float64) ** 2, 1) + 1e-12))
-
-
-def segments_of(levels: npt.NDArray[np.float64]) -> list[tuple[float, float]]:
-    """Stretches of speech (start_s, end_s) from levels in dBFS of 10 ms frames; see ``Agent``."""
-    if not len(levels):
-        return []
-    on = levels > max(ON_DBFS, float(levels.max()) - ON_BELOW_PEAK_DB)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], on, [False]]).astype(np.int8)))
-    runs = [(a, b) for a, b in edges.reshape(-1, 2).tolist() if (b - a) * FRAME_S >= SHORTEST_S - 1e-9]
-    if not runs:
-        return []
-    cuts = [i + 1 for i, (left, right) in enumerate(pairwise(runs)) if (right[0] - left[1]) * FRAME_S > MERGE_S + 1e-9]
-    groups = [runs[a:b] for a, b in pairwise([0, *cuts, len(runs)])]
-    return [(round(g[0][0] * FRAME_S, 2), round(g[-1][1] * FRAME_S, 2)) for g in groups]
