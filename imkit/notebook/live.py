@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from imkit.background import BackgroundModel
@@ -57,30 +58,36 @@ class LiveSession(Session):
         self._display: Display | None = None
         self.cell_log.watching = False
         self._copresence: Copresence | None = None
+        self._switching = Lock()
         self.notebook = notebook
 
     @property
     def notebook(self) -> bool:
         """Whether the notebook is shared: its cells, their outputs and errors become events of the session.
 
-        Off by default; the status line of the widget says when it is on. Set it to True or False. Cells that only speak
-        with the session are never told, and nothing that was seen is kept once it is off. True raises SessionError
-        where no IPython runs, and when the session is closed.
+        Off by default. Set it to True or False, here or with the switch in the widget; its status line says when it is
+        on. Cells that only speak with the session are never told, and nothing that was seen is kept once it is off.
+        True raises SessionError where no IPython runs, and when the session is closed.
         """
         return self._copresence is not None
 
     @notebook.setter
     def notebook(self, on: bool) -> None:
-        if not on:
-            copresence, self._copresence = self._copresence, None
-            if copresence is not None:
-                copresence.close()
-        elif self._copresence is None:
-            self._refuse_closed("notebook = True")
-            from .copresence import Copresence, shell_or_error
+        with self._switching:  # a page switches it in a thread of its own
+            before = self._copresence
+            if not on:
+                self._copresence = None
+                if before is not None:
+                    before.close()
+            elif before is None:
+                self._refuse_closed("notebook = True")
+                from .copresence import Copresence, shell_or_error
 
-            self._copresence = Copresence(shell_or_error(), self._perceive, self.cell_log, _is_session)
-            self._copresence.open()
+                self._copresence = Copresence(shell_or_error(), self._perceive, self.cell_log, _is_session)
+                self._copresence.open()
+            changed = self._copresence is not before
+        if changed and self._display is not None:
+            self._display.link.sharing_changed()
 
     def stats(self) -> dict[str, Any]:
         """What was done, missed and dropped so far, and whether the notebook is shared."""
