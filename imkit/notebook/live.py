@@ -17,6 +17,7 @@ from imkit.stream import Event, InteractionModel, Moment, Timeline
 from imkit.tools import NotebookLog, Tool, ToolServer, cell_tools
 
 if TYPE_CHECKING:
+    from .answers import Answers
     from .copresence import Copresence
     from .display import Display
 
@@ -58,6 +59,7 @@ class LiveSession(Session):
         self._display: Display | None = None
         self.cell_log.watching = False
         self._copresence: Copresence | None = None
+        self._answers: Answers | None = None
         self._switching = Lock()
         self.notebook = notebook
 
@@ -110,12 +112,25 @@ class LiveSession(Session):
     def close(self) -> None:
         """Stops for good and takes the widget away: no thread, socket, comm or widget is left."""
         self.notebook = False
+        answers, self._answers = self._answers, None
+        if answers is not None:
+            answers.close()
         display, self._display = self._display, None
         if display is not None:
             display.link.approvals.close()  # a worker that waits for an answer would hold the loop up
         super().close()
         if display is not None:
             display.close()
+
+    @property
+    def answers(self) -> Answers:
+        """What shows the surfaces that answer a cell's question, below that cell."""
+        if self._answers is None:
+            from .answers import Answers
+
+            self._refuse_closed("answers")
+            self._answers = Answers(self)
+        return self._answers
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         if str(self.state) == "closed":
