@@ -79,6 +79,7 @@ _PATTERNS: tuple[tuple[Kind, str], ...] = (
 _COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in _PATTERNS)
 _COMPUTE = re.compile(r"^\s*(?:please )?(?:compute|calculate|evaluate|work out)\b")
 _SEARCH = re.compile(r"\b(?:search|find|look|where|which)\b")
+_ELSEWHERE = re.compile(r"\b(?:web|internet|online|website|web ?page|google|wikipedia|news|browse|url)\b|https?://")
 _EXPRESSION = re.compile(r"^\s*[\w.\s\[\]\"'()+\-*/%<>=,&|]+$")
 _GENERAL = frozenset({Kind.LIST, Kind.DESCRIBE, Kind.SEARCH, Kind.PLOT})
 
@@ -95,6 +96,11 @@ def kind_of(text: str, topic: str = "") -> Kind | None:
     if found is None or given not in _GENERAL or given is Kind.PLOT:
         return given
     return given if found in _GENERAL else found
+
+
+def about_data(text: str, topic: str = "") -> bool:
+    """Whether a request is surely about the notebook's data: its words ask for such work, and not for the web."""
+    return kind_of(text, topic) not in (None, Kind.DOCS, Kind.SEARCH) and not _ELSEWHERE.search(text.lower())
 
 
 def _by_words(text: str) -> Kind | None:
