@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .analysis import analysis_tools
+from .analysis import analysis_tools, table_of
 from .chart import chart_spec
 from .errors import ToolError
 from .evaluate import evaluate_tool
@@ -38,12 +38,12 @@ def notebook_tools(namespace: Namespace) -> tuple[Tool, ...]:
     @tool(tier=Tier.READ)
     def describe_frame(name: str) -> dict[str, Any]:
         """Describes one table: rows, columns, ranges, means, missing values."""
-        return _describe(name, _table(namespace, name))
+        return _describe(name, table_of(namespace, name))
 
     @tool(tier=Tier.READ)
     def plot_columns(name: str, columns: list[str] | None = None) -> dict[str, Any]:
         """Plots columns of one table, the first along x; without columns it chooses."""
-        return _plot(name, _table(namespace, name), list(columns or ()))
+        return _plot(name, table_of(namespace, name), list(columns or ()))
 
     return (
         list_variables,
@@ -55,17 +55,6 @@ def notebook_tools(namespace: Namespace) -> tuple[Tool, ...]:
         evaluate_tool(namespace),
         *search_tools(),
     )
-
-
-def _table(namespace: Namespace, name: str) -> Table:
-    if name not in namespace:
-        raise ToolError(f"there is no variable named {name!r} in the notebook")
-    table = as_table(namespace[name])
-    if table is None:
-        raise ToolError(f"{name} is a {type(namespace[name]).__name__}, not a table")
-    if not table.names or not table.rows:
-        raise ToolError(f"{name} is an empty table")
-    return table
 
 
 def _list(namespace: Namespace) -> dict[str, Any]:

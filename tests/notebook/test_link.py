@@ -10,8 +10,9 @@ import pytest
 from fakes_browser import StandIn
 
 from imkit.notebook.codec import Frame, Kind, decode, encode, json_frame, pcm16
-from imkit.notebook.link import CommRoad, Link
+from imkit.notebook.link import Link
 from imkit.notebook.live import LiveSession
+from imkit.notebook.roads import CommRoad
 from imkit.stream import INPUT_SAMPLES, TICK_S
 
 VECTORS = json.loads((Path(__file__).parents[1] / "fixtures" / "frames.json").read_text("utf-8"))
