@@ -4,8 +4,9 @@ from .delegation import Delegation
 from .drive import Drive, Inbox
 from .loop import Loop
 from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
-from .session import Session, State
+from .session import Session
 from .sink import Sink
+from .watched import State
 
 __all__ = [
     "Delegation",
