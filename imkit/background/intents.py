@@ -79,6 +79,7 @@ _PATTERNS: tuple[tuple[Kind, str], ...] = (
 _COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in _PATTERNS)
 _COMPUTE = re.compile(r"^\s*(?:please )?(?:compute|calculate|evaluate|work out)\b")
 _SEARCH = re.compile(r"\b(?:search|find|look|where|which)\b")
+_ELSEWHERE = re.compile(r"\b(?:web|internet|online|website|web ?page|google|wikipedia|news|browse|url)\b|https?://")
 _EXPRESSION = re.compile(r"^\s*[\w.\s\[\]\"'()+\-*/%<>=,&|]+$")
 _GENERAL = frozenset({Kind.LIST, Kind.DESCRIBE, Kind.SEARCH, Kind.PLOT})
 
@@ -103,6 +104,11 @@ def topic_of(text: str) -> str:
     if kind is None:
         return ""
     return str(kind) if kind in _GENERAL else str(Kind.SEARCH)
+
+
+def about_data(text: str, topic: str = "") -> bool:
+    """Whether a request is surely about the notebook's data: its words ask for such work, and not for the web."""
+    return kind_of(text, topic) not in (None, Kind.DOCS, Kind.SEARCH) and not _ELSEWHERE.search(text.lower())
 
 
 def _by_words(text: str) -> Kind | None:

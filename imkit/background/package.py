@@ -10,6 +10,7 @@ from typing import Any
 from imkit.stream import TICK_S, Utterance
 
 from .endpoint import Message
+from .intents import about_data
 from .pictures import ABOUT, image_parts
 from .protocol import Cancelled, Desk, Task
 
@@ -77,17 +78,24 @@ def _conversation(lines: tuple[Utterance, ...], limit: int) -> str:
 
 
 def _notebook(task: Task, desk: Desk) -> str:
-    """The notebook in brief: from its own tool, which knows columns, else the names and types that the task holds."""
-    names = [[variable.name, variable.type] for variable in task.notebook]
-    brief: Any = {"variables": names}
-    if "list_variables" not in desk.tools:
-        return "Notebook in brief:\n" + as_data("the notebook", brief, MAX_NOTEBOOK) if names else ""
+    """The notebook in brief: names and types, which come with the task, and columns where the request is about data.
+
+    Names and types are the notebook's own and lead to no question. Names of columns are content: they may come from
+    somebody else's file and say anything, so the tool that reads them makes whatever reaches outside ask from then on
+    (``BoundTools``). They are read here only when the words of the request ask for work on data, which nothing that is
+    read can change; otherwise the model may still call the tool, and knows what for.
+    """
+    names = {"variables": [[variable.name, variable.type] for variable in task.notebook]}
+    listing = desk.tools.get("list_variables")
+    if listing is None or not about_data(task.typed or task.request, task.topic):
+        more = "\nlist_variables tells the columns of tables." if listing is not None else ""
+        return "Notebook in brief:\n" + as_data("the notebook", names, MAX_NOTEBOOK) + more if task.notebook else ""
     try:
-        listed = desk.tools["list_variables"]()
+        listed = listing()
     except Cancelled:
         raise
     except Exception:  # the tool cannot look; the names alone are better than nothing
-        listed = brief
+        listed = names
     brief = {key: one for key, one in listed.items() if key != "surface"} if isinstance(listed, Mapping) else listed
     return "Notebook in brief:\n" + as_data("list_variables", brief, MAX_NOTEBOOK)
 

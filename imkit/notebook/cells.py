@@ -6,7 +6,7 @@ import html
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import ipywidgets
 
@@ -22,12 +22,19 @@ Act = Callable[[str, Any, Any], object]
 Publish = Callable[..., object]
 
 
+class Leave(Protocol):
+    """Is told of a cell that goes: ``unwanted`` where a person closed it."""
+
+    def __call__(self, view: SurfaceView, *, unwanted: bool) -> object: ...
+
+
 class Cells:
     """A column of generated cells, newest last; of more than ``keep`` the oldest that is not pinned goes.
 
     act      told (surface id, component id, value) when a person used a control
     order    runs what a page asked for in a thread that may take its time; as it is, in the caller's
     publish  puts a picture below the notebook's cell: ``publish_display_data`` of IPython
+    leave    told of each cell before it goes
 
     A cell is made whole, so it may be made in any thread while the notebook's own cells run.
     """
@@ -39,9 +46,10 @@ class Cells:
         act: Act = lambda *_: None,
         order: Callable[[Callable[[], object]], object] = lambda work: work(),
         publish: Publish | None = None,
+        leave: Leave = lambda _, *, unwanted: None,  # noqa: ARG005
     ) -> None:
         self._keep = keep
-        self._act, self._order, self._publish = act, order, publish
+        self._act, self._order, self._publish, self._leave = act, order, publish, leave
         self._shown: deque[SurfaceView] = deque()
         self.box = ipywidgets.VBox()
         self.dropped = 0
@@ -50,11 +58,12 @@ class Cells:
         for widget in (self.box, self.box.layout):
             keep_addressed(widget)
 
-    def show(self, surface: Surface) -> None:
-        """Draws a surface below the others; one that is there already draws its own changes."""
+    def show(self, surface: Surface) -> SurfaceView | None:
+        """Draws a surface below the others; one that is there already draws its own changes, then this is None."""
         if any(view.surface is surface for view in self._shown):
-            return
-        self._shown.append(SurfaceView(surface, self._asked))
+            return None
+        made = SurfaceView(surface, self._asked)
+        self._shown.append(made)
         gone: list[SurfaceView] = []
         while len(self._shown) > self._keep:
             old = next((view for view in self._shown if not view.pinned), self._shown[0])
@@ -63,7 +72,9 @@ class Cells:
         self.box.children = tuple(self._shown)
         self.dropped += len(gone)
         for old in gone:
+            self._leave(old, unwanted=False)
             close_widget(old)
+        return made
 
     def __len__(self) -> int:
         return len(self._shown)
@@ -75,7 +86,7 @@ class Cells:
         data = {"text/html": picture(view.surface, "pinned"), "text/plain": words(view.surface)}
         if not view.pinned:
             data = {"text/plain": ""}
-        publish = self._publish or _publisher()
+        publish = published_by(self._publish)
         again = view.counts["published"] > 0
         view.counts["published"] += 1
         publish(data, transient={"display_id": f"imkit-{view.model_id}"}, update=again)
@@ -85,11 +96,13 @@ class Cells:
         if view in self._shown:
             self._shown.remove(view)
             self.box.children = tuple(self._shown)
+            self._leave(view, unwanted=True)
             close_widget(view)
 
     def close(self) -> None:
         """Closes every widget made here."""
         for cell in self._shown:
+            self._leave(cell, unwanted=False)
             close_widget(cell)
         self._shown.clear()
         close_widget(self.box)
@@ -120,7 +133,10 @@ class Cells:
             view.greet()  # a page that shows something else than we hold is told again
 
 
-def _publisher() -> Publish:
+def published_by(publish: Publish | None) -> Publish:
+    """What puts an output below a cell; IPython's own unless another is given."""
+    if publish is not None:
+        return publish
     from IPython.display import publish_display_data
 
     return publish_display_data

@@ -10,6 +10,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from threading import RLock
 from typing import Any, Final
 
 from imkit.stream import Event, Provenance, SessionError
@@ -38,7 +39,8 @@ class Copresence:
     A cell that begins and one that ends are an event each, handed to ``post`` in the kernel's main thread; ``log`` gets
     every run for the tools that read cells. ``own`` says of a value whether it is the session: cells that only speak
     with it, and its magics, are not told. Whatever goes wrong in here is counted in ``counts["faults"]`` and never
-    reaches the cell. After ``close`` nothing of what was seen is kept, in the log either.
+    reaches the cell. After ``close``, which may come from any thread and in the middle of a cell, nothing of what was
+    seen is told or kept, in the log either.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Copresence:
         self._own = own
         self._clock = clock
         self._runs: list[_Run] = []
+        self._lock = RLock()
         self._opened = False
         self.counts: Counter[str] = Counter()
 
@@ -67,24 +70,27 @@ class Copresence:
 
     def close(self) -> None:
         """Stops watching and forgets what was seen. May be called twice."""
-        if not self._opened:
-            return
-        self._opened = self._log.watching = False
-        for event, hook in (("pre_run_cell", self._begins), ("post_run_cell", self._ended)):
-            if hook in self._shell.events.callbacks[event]:
-                self._shell.events.unregister(event, hook)
-        for run in self._runs:
-            PRINTED.leave(run.printed)
-        self._runs.clear()
-        self._log.clear()
+        with self._lock:
+            if not self._opened:
+                return
+            self._opened = self._log.watching = False
+            for event, hook in (("pre_run_cell", self._begins), ("post_run_cell", self._ended)):
+                if hook in self._shell.events.callbacks[event]:
+                    self._shell.events.unregister(event, hook)
+            for run in self._runs:
+                PRINTED.leave(run.printed)
+            self._runs.clear()
+            self._log.clear()
 
     def _begins(self, info: Any) -> None:
         try:
             if info.store_history and not is_own(info.raw_cell, self._shell.user_ns, self._own):
                 number = int(self._shell.displayhook.prompt_count)
                 run = _Run(info, number, self._clock(), Tail(KEEP_PRINTED, self._displays))
-                self._runs.append(run)
-                PRINTED.join(run.printed)
+                with self._lock:
+                    if self._opened:
+                        self._runs.append(run)
+                        PRINTED.join(run.printed)
                 self._tell(began(run.number, info.raw_cell))
         except Exception:
             self.counts["faults"] += 1
@@ -109,9 +115,10 @@ class Copresence:
 
     def _run_of(self, result: Any) -> _Run | None:
         """The run that a result ends. A cell that was cancelled while it waited ends without one: the newest is it."""
-        for place in reversed(range(len(self._runs))):
-            if result is None or self._runs[place].info is result.info:
-                return self._runs.pop(place)
+        with self._lock:
+            for place in reversed(range(len(self._runs))):
+                if result is None or self._runs[place].info is result.info:
+                    return self._runs.pop(place)
         return None
 
     def _report(self, run: _Run, result: Any) -> None:
@@ -121,16 +128,13 @@ class Copresence:
         printed = run.printed.text()
         if error is None:
             shown = self._shown(number, result)
-            self._log.add(CellRun(number, source, printed + shown))
-            self._tell(done(number, source, duration_s, printed, shown))
+            self._tell(done(number, source, duration_s, printed, shown), CellRun(number, source, printed + shown))
             return
         words = explain(error, self._shell.user_ns)
         event = failed(number, source, duration_s, printed, error, words, self._shell.user_ns)
         told = event.payload["error"]
-        self._log.add(
-            CellRun(number, source, printed, f"{told['name']}: {told['message']}", trace(error, self._shell), words)
-        )
-        self._tell(event)
+        name = f"{told['name']}: {told['message']}"
+        self._tell(event, CellRun(number, source, printed, name, trace(error, self._shell), words))
 
     def _shown(self, number: int, result: Any) -> str:
         """What the cell's last value was shown as; it is not asked again. "" when nothing was."""
@@ -139,9 +143,12 @@ class Copresence:
         text = self._shell.history_manager.output_hist_reprs.get(number, "")
         return text if isinstance(text, str) else ""
 
-    def _tell(self, event: Event) -> None:
-        if self._opened:
-            self._post(event)
+    def _tell(self, event: Event, run: CellRun | None = None) -> None:
+        with self._lock:
+            if self._opened:
+                if run is not None:
+                    self._log.add(run)
+                self._post(event)
 
 
 @dataclass(eq=False)

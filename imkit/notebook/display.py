@@ -10,7 +10,8 @@ from imkit.capture.browser import MediaStreamSource
 
 from .cells import Cells, close_widget
 from .demo import demo_voice
-from .link import CommRoad, Link
+from .link import Link
+from .roads import CommRoad
 from .socket_lane import SocketLane
 from .widget import Panel, keep_addressed, kernel_note
 

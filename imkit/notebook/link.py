@@ -6,13 +6,10 @@ Three threads meet here and none waits for another: the transports call ``receiv
 
 from __future__ import annotations
 
-import contextvars
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from queue import Empty, Full, Queue
-from threading import Thread
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from imkit.capture.browser import BrowserSource
 from imkit.session import Session
@@ -20,43 +17,25 @@ from imkit.stream import Floor, ImkitError, Moment
 from imkit.surfaces import Surface, SurfaceError
 
 from .approval import PageApprovals
-from .codec import FLAG_GAP, Frame, FrameError, Kind, decode, encode, json_frame, pcm16
+from .codec import FLAG_GAP, Frame, FrameError, Kind, decode, json_frame, pcm16
 from .lease import Lease, View
-from .outbox import Outbox, Parcel
+from .orders import Orders
+from .outbox import Outbox
+from .roads import CommRoad, Delivery, Road
 from .wire import moment_json, stats_json, transcript_json
 
 KEEP_S: Final = 30
 STATS_S: Final = 1.0
 HEARTBEAT_S: Final = 30.0
-MAX_ORDERS: Final = 256
-JOIN_S: Final = 5.0
 MAX_TEXT_CHARS: Final = 20_000
 PERMISSION_STATES: Final = frozenset({"granted", "denied", "prompt", "missing", "insecure", "busy"})
 
 
-class Road(Protocol):
-    """Where a message came from and can be answered: a socket's port, or the comm."""
+@runtime_checkable
+class Shares(Protocol):
+    """A session that can share its notebook."""
 
-    view: str | None
-
-    def send(self, data: bytes) -> bool: ...
-
-
-class CommRoad:
-    """The comm of the widget. It reaches every page that shows it, so it belongs to no single view."""
-
-    view: str | None = None
-
-    def __init__(self, send: Callable[[bytes], None]) -> None:
-        self._send = send
-
-    def send(self, data: bytes) -> bool:
-        """Sends to every page; False when the comm is closed."""
-        try:
-            self._send(data)
-        except Exception:
-            return False
-        return True
+    notebook: bool
 
 
 class Link:
@@ -94,14 +73,12 @@ class Link:
         self.approvals = PageApprovals(self._tell, self.lease, clock=clock)
         self.counts: Counter[str] = Counter()
         self._history: deque[dict[str, Any]] = deque(maxlen=KEEP_S * 5)
-        self._orders: Queue[Callable[[], object] | None] = Queue(MAX_ORDERS)
         self._told_state = ""
         self._stats_due_s = self._heartbeat_due_s = clock()
         self._closed = False
-        self.outbox = Outbox(self._deliver)
-        run = contextvars.copy_context().run
-        self._thread = Thread(target=run, args=(self._work,), name="imkit-link", daemon=True)
-        self._thread.start()
+        self.outbox = Outbox(Delivery(comm, self.lease, self.counts))
+        self._orders = Orders(self._failed, self._now_and_then)
+        self._orders.start()
 
     # in the threads of the transports: check, queue, return
 
@@ -160,10 +137,7 @@ class Link:
             self.counts["malformed_played"] += 1
 
     def _order(self, order: Callable[[], object]) -> None:
-        try:
-            self._orders.put_nowait(order)
-        except Full:
-            self.counts["dropped_orders"] += 1
+        self.counts["dropped_orders"] += not self._orders.put(order)
 
     # in the loop's thread: the sink
 
@@ -200,6 +174,10 @@ class Link:
             self._told_state = state
             self._tell({"type": "state", "state": state, "reason": self._session.reason})
 
+    def sharing_changed(self) -> None:
+        """Tells the pages whether the notebook is shared now."""
+        self._tell({"type": "sharing", "notebook": self._shared()})
+
     def close(self) -> None:
         """Says goodbye, sends what waits and ends both threads. May be called twice."""
         if self._closed:
@@ -207,27 +185,16 @@ class Link:
         self._closed = True
         self.approvals.close()
         self._tell({"type": "state", "state": "closed", "reason": "The session was closed in the notebook."})
-        self._orders.put(None)
-        self._thread.join(JOIN_S)
+        self._orders.close()
         self.outbox.close()
 
     # in the link's own thread
 
-    def _work(self) -> None:
-        while True:
-            try:
-                order = self._orders.get(timeout=STATS_S / 2)
-                if order is None:
-                    return
-                order()
-            except Empty:
-                pass
-            except ImkitError as error:
-                self._tell({"type": "error", "message": str(error)})
-            except Exception as error:  # prints of threads are seen by nobody: the page is where it can be told
-                self.counts["errors"] += 1
-                self._tell({"type": "error", "message": f"{type(error).__name__}: {error}"[:500]})
-            self._now_and_then()
+    def _failed(self, error: Exception) -> None:
+        """Prints of threads are seen by nobody: the page is where it can be told."""
+        known = isinstance(error, ImkitError)
+        self.counts["errors"] += not known
+        self._tell({"type": "error", "message": str(error) if known else f"{type(error).__name__}: {error}"[:500]})
 
     def _now_and_then(self) -> None:
         now_s = self._clock()
@@ -274,6 +241,8 @@ class Link:
                 self._ui(message)
             case "approval":  # a socket belongs to one view, whatever a message on it says
                 self.approvals.take(message, road.view or view)
+            case "share_notebook":
+                self._share(message.get("on") is True, view)
             case "permissions" | "mute" | "share_draft" | "fault":
                 self._fact(message, view)
             case _:
@@ -321,6 +290,7 @@ class Link:
                 "history": list(self._history),
                 "transcript": transcript_json(session.timeline),
                 "note": self._note,
+                "notebook": self._shared(),
                 "approvals": [self.approvals.question(one) for one in self.approvals.waiting],
             },
             self._comm,
@@ -373,6 +343,22 @@ class Link:
         except SurfaceError:
             self.counts["refused_ui"] += 1
 
+    def _share(self, on: bool, view: str | None) -> None:
+        """A page switches sharing the notebook on, where it may speak for the person, or off, which any page may."""
+        session = self._session
+        if not isinstance(session, Shares):
+            self.counts["unknown_control"] += 1
+            return
+        try:
+            if not on or self.lease.holder in (None, view):
+                session.notebook = on
+        finally:
+            self.sharing_changed()  # also when it could not be: the page shows what is
+
+    def _shared(self) -> bool | None:
+        """Whether the notebook is shared; None for a session that cannot share one."""
+        return self._session.notebook if isinstance(self._session, Shares) else None
+
     def _fact(self, message: dict[str, Any], view: str | None) -> None:
         known = self.lease.views.get(view or self.lease.holder or "")
         if known is not None:
@@ -397,24 +383,6 @@ class Link:
 
     def _tell(self, message: dict[str, Any], target: Any = None) -> None:
         self.outbox.put(json_frame(Kind.CONTROL_DOWN, message), target)
-
-    def _deliver(self, parcel: Parcel) -> None:
-        """In the sender's thread: each page by the lane that it is on, the comm once for all that have no other."""
-        data = encode(parcel.frame)
-        target = parcel.target
-        if target is not None and not isinstance(target, str):
-            self._count(target.send(data), parcel)
-            return
-        views = [view for view in list(self.lease.views.values()) if target in (None, view.id)]
-        for view in views:
-            if view.port is not None:
-                self._count(view.port.send(data), parcel)
-        if any(view.port is None and view.lost_s is None for view in views):
-            self._count(self._comm.send(data), parcel)
-
-    def _count(self, sent: bool, parcel: Parcel) -> None:
-        if not sent:
-            self.counts[f"unsent_{parcel.frame.kind.name.lower()}"] += 1
 
 
 def _short(value: object) -> str:

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from imkit.background import BackgroundModel
@@ -16,6 +17,7 @@ from imkit.stream import Event, InteractionModel, Moment, Timeline
 from imkit.tools import NotebookLog, Tool, ToolServer, cell_tools
 
 if TYPE_CHECKING:
+    from .answers import Answers
     from .copresence import Copresence
     from .display import Display
 
@@ -57,30 +59,37 @@ class LiveSession(Session):
         self._display: Display | None = None
         self.cell_log.watching = False
         self._copresence: Copresence | None = None
+        self._answers: Answers | None = None
+        self._switching = Lock()
         self.notebook = notebook
 
     @property
     def notebook(self) -> bool:
         """Whether the notebook is shared: its cells, their outputs and errors become events of the session.
 
-        Off by default; the status line of the widget says when it is on. Set it to True or False. Cells that only speak
-        with the session are never told, and nothing that was seen is kept once it is off. True raises SessionError
-        where no IPython runs, and when the session is closed.
+        Off by default. Set it to True or False, here or with the switch in the widget; its status line says when it is
+        on. Cells that only speak with the session are never told, and nothing that was seen is kept once it is off.
+        True raises SessionError where no IPython runs, and when the session is closed.
         """
         return self._copresence is not None
 
     @notebook.setter
     def notebook(self, on: bool) -> None:
-        if not on:
-            copresence, self._copresence = self._copresence, None
-            if copresence is not None:
-                copresence.close()
-        elif self._copresence is None:
-            self._refuse_closed("notebook = True")
-            from .copresence import Copresence, shell_or_error
+        with self._switching:  # a page switches it in a thread of its own
+            before = self._copresence
+            if not on:
+                self._copresence = None
+                if before is not None:
+                    before.close()
+            elif before is None:
+                self._refuse_closed("notebook = True")
+                from .copresence import Copresence, shell_or_error
 
-            self._copresence = Copresence(shell_or_error(), self._perceive, self.cell_log, _is_session)
-            self._copresence.open()
+                self._copresence = Copresence(shell_or_error(), self._perceive, self.cell_log, _is_session)
+                self._copresence.open()
+            changed = self._copresence is not before
+        if changed and self._display is not None:
+            self._display.link.sharing_changed()
 
     def stats(self) -> dict[str, Any]:
         """What was done, missed and dropped so far, and whether the notebook is shared."""
@@ -105,12 +114,25 @@ class LiveSession(Session):
     def close(self) -> None:
         """Stops for good and takes the widget away: no thread, socket, comm or widget is left."""
         self.notebook = False
+        answers, self._answers = self._answers, None
+        if answers is not None:
+            answers.close()
         display, self._display = self._display, None
         if display is not None:
             display.link.approvals.close()  # a worker that waits for an answer would hold the loop up
         super().close()
         if display is not None:
             display.close()
+
+    @property
+    def answers(self) -> Answers:
+        """What shows the surfaces that answer a cell's question, below that cell."""
+        if self._answers is None:
+            from .answers import Answers
+
+            self._refuse_closed("answers")
+            self._answers = Answers(self)
+        return self._answers
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         if str(self.state) == "closed":

@@ -29,7 +29,8 @@ HELP: Final = "\n".join(
     [
         f"The session is the variable {NAME!r}; where there is none, it is made.",
         *(f"  %imkit {word:<16} {does}" for word, does in WORDS.items()),
-        "  %%ask                   hands the cell's text to the background model and shows its answer below",
+        "  %%ask                   hands the cell's text to the background model and shows its answer below;",
+        "                         a live session is told of both",
     ]
 )
 
@@ -66,9 +67,13 @@ class SessionMagics(Magics):
 
     @cell_magic("ask")  # type: ignore[arg-type]
     def question(self, line: str, cell: str) -> None:
-        """Hands the text to the background model, waits, and shows its answer below. An interruption cancels it."""
+        """Hands the text to the background model, waits, and shows its answer below. An interruption cancels it.
+
+        A session that is live is told of question and answer.
+        """
         try:
-            ask(self._session(), f"{line}\n{cell}".strip(), _tell, display)
+            session = self._session()
+            ask(session, f"{line}\n{cell}".strip(), _tell, session.answers.show)
         except ImkitError as error:
             raise UsageError(f"%%ask: {error}") from None
 

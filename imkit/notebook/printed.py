@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable
+from threading import RLock
 from typing import Any, Final
 
 
@@ -39,17 +40,28 @@ class Printed:
 
     def __init__(self) -> None:
         self._listeners: list[Tail] = []
+        self._lock = RLock()
         self._stream: Any = None
         self._before: Any = None
         self._cover: Any = None
 
     def join(self, tail: Tail) -> None:
         """From now on ``tail`` gets what is printed."""
-        self._listeners.append(tail)
-        stream: Any = sys.stdout
-        if stream is self._stream and getattr(stream, "write", None) is self._cover:
-            return
-        self._uncover()
+        with self._lock:
+            self._listeners.append(tail)
+            stream: Any = sys.stdout
+            if stream is not self._stream or getattr(stream, "write", None) is not self._cover:
+                self._uncover()
+                self._over(stream)
+
+    def leave(self, tail: Tail) -> None:
+        """``tail`` gets no more."""
+        with self._lock:
+            self._listeners = [one for one in self._listeners if one is not tail]
+            if not self._listeners:
+                self._uncover()
+
+    def _over(self, stream: Any) -> None:
         before = stream.write
 
         def write(text: str, *rest: Any) -> Any:
@@ -64,12 +76,6 @@ class Printed:
         except AttributeError:  # a stream made of C only: nothing is read along
             return
         self._stream, self._before, self._cover = stream, before, write
-
-    def leave(self, tail: Tail) -> None:
-        """``tail`` gets no more."""
-        self._listeners = [one for one in self._listeners if one is not tail]
-        if not self._listeners:
-            self._uncover()
 
     def _uncover(self) -> None:
         """Where somebody covered the stream again, ours stays below and passes everything on, unheard."""

@@ -5,8 +5,9 @@ from .drive import Drive, Inbox
 from .loop import Loop
 from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
 from .record import TaskRecord
-from .session import Session, State
+from .session import Session
 from .sink import Sink
+from .watched import State
 
 __all__ = [
     "Delegation",

@@ -147,7 +147,22 @@ def small(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def in_brief(variables: Mapping[str, Any]) -> tuple[Variable, ...]:
-    """Names and types of the newest 50 variables, oldest first. A variable that goes meanwhile is left out."""
+    """Names and types of the newest 50 variables, oldest first. A variable that goes meanwhile is left out.
+
+    This goes along with every task and does not count as something read, so it holds nothing but plain identifiers,
+    which the code of the notebook chose: never text from a file or a table. A name that is no identifier is left out, a
+    type that has none is "object".
+    """
     gone = object()
-    found = ((name, variables.get(name, gone)) for name in list(variables)[-MAX_VARIABLES:])
-    return tuple(Variable(name[:MAX_NAME], type(one).__name__[:MAX_NAME]) for name, one in found if one is not gone)
+    names = [name for name in variables if _plain(name)][-MAX_VARIABLES:]
+    found = ((name, variables.get(name, gone)) for name in names)
+    return tuple(Variable(name, _type_name(one)) for name, one in found if one is not gone)
+
+
+def _type_name(value: Any) -> str:
+    name = type(value).__name__
+    return name if _plain(name) else "object"
+
+
+def _plain(name: Any) -> bool:
+    return isinstance(name, str) and len(name) <= MAX_NAME and name.isidentifier()

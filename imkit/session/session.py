@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from enum import StrEnum
 from functools import partial
 from typing import Any, Self, cast
 
@@ -20,42 +19,30 @@ from imkit.stream import (
     InteractionModel,
     Ledger,
     ModelError,
-    Moment,
     OpenConfig,
     Provenance,
     SessionError,
     SourceError,
     Timeline,
 )
-from imkit.surfaces import Board, Surface
+from imkit.surfaces import Surface
 from imkit.tools import Namespace, Tool, Toolbox, ToolServer, notebook_tools
 
 from . import switch
 from .delegation import MAX_PLACES, Delegation
-from .drive import STALL_S, Drive, Inbox
+from .drive import Drive
 from .loop import Loop
 from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
 from .package import in_brief
-from .record import TaskRecord
 from .sink import Sink
 from .tally import Tally
+from .watched import State, Watched
 
 JOIN_S = 10.0
 QUIET_PASSES = 5
 
 
-class State(StrEnum):
-    """What a session is doing."""
-
-    IDLE = "idle"
-    WAITING = "waiting"
-    LIVE = "live"
-    STALLED = "stalled"
-    STOPPED = "stopped"
-    CLOSED = "closed"
-
-
-class Session:
+class Session(Watched):
     """Feeds a source to a model, tick by tick, and keeps what happened.
 
     model       "nano", another name that ``imkit.load`` knows, or any object with ``spec``, ``open`` and ``step``;
@@ -91,7 +78,7 @@ class Session:
         executor: Executor | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.model = _seated(model)
+        super().__init__(_seated(model), None if source is None else as_source(source), clock)
         self.background = choose(background)
         if executor is not None and not isinstance(executor, Executor):
             raise SessionError(
@@ -102,34 +89,18 @@ class Session:
         given = list(tools)
         self.tools = Toolbox([*notebook_tools(view), *given])
         self._own_tools = Toolbox(given).names
-        self.source: Source | None = None if source is None else as_source(source)
         self.sink = sink
         self.seed = seed
-        self.timeline = Timeline(self.model.spec.output_rate)
-        self.board = Board()
-        """The surfaces, and what people do with them."""
-        self.reason = ""
-        """Why the session is not running, in words; "" while nothing went wrong."""
         self._variables = view
         self._executor = executor
-        self._clock = clock
-        self._state = State.IDLE
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._running = False
         self._closing = False
-        self._ledger = Ledger(self.model.spec.output_rate)
         self._loop: Loop | None = None
         self._top_epoch = 0
         self._played = False
-        self._inbox = Inbox()
-        self._beat_s = 0.0
-        self._tally = Tally()
         self._playing = False
-        self._delegated: Delegation | None = None
-        self._on_surface: list[Callable[[Surface], object]] = []
-        self._on_state: list[Callable[[State, str], object]] = []
 
     # --- live
 
@@ -321,69 +292,6 @@ class Session:
                     self._enter(before, "")
             return self.timeline
 
-    # --- looking
-
-    @property
-    def surfaces(self) -> list[Surface]:
-        """What was generated or shown, oldest first; at most 100."""
-        return self.board.surfaces
-
-    @property
-    def tasks(self) -> list[TaskRecord]:
-        """What became of the work that was handed over, oldest first: the newest 64 of this run, or while live."""
-        return [] if self._delegated is None else self._delegated.tasks
-
-    @property
-    def state(self) -> State:
-        """idle, waiting (for the source), live, stalled (the loop is held up), stopped or closed."""
-        if self._state is State.LIVE and self._running and self._clock() - self._beat_s > STALL_S:
-            return State.STALLED
-        return self._state
-
-    @property
-    def epoch(self) -> int:
-        """The run of speech that the model is in; it rises whenever the model yields."""
-        return self._ledger.epoch
-
-    @property
-    def ledger(self) -> Ledger:
-        """Generated, sent and played samples, and the words that were really heard."""
-        return self._ledger
-
-    def on_surface(self, callback: Callable[[Surface], object]) -> None:
-        """Calls ``callback(surface)`` in the loop's thread for every generated cell."""
-        self._on_surface.append(callback)
-
-    def on_state(self, callback: Callable[[State, str], object]) -> None:
-        """Calls ``callback(state, reason)`` whenever the state changes, in the thread that changes it."""
-        self._on_state.append(callback)
-
-    def stats(self) -> dict[str, Any]:
-        """What was done, missed and dropped so far, as plain numbers and strings."""
-        samples, rate = self._ledger.counts(), self._ledger.output_rate
-        return {
-            "state": str(self.state),
-            "reason": self.reason,
-            "model": self.model.spec.name,
-            "ticks": len(self.timeline),
-            "seconds": round(self.timeline.duration_s, 1),
-            "epoch": self.epoch,
-            "surfaces": len(self.surfaces),
-            "dropped_surface_lines": self.board.counts["dropped_lines"],
-            "generated_s": round(samples.generated / rate, 1),
-            "sent_s": round(samples.sent / rate, 1),
-            "played_s": round(samples.played / rate, 1),
-            **self._tally.read(self._inbox, self.source),
-        }
-
-    def __repr__(self) -> str:
-        stats = self.stats()
-        why = f" ({self.reason})" if self.reason else ""
-        return (
-            f"{type(self).__name__}({stats['model']}, {stats['state']}{why}, {stats['seconds']} s, "
-            f"{stats['missed_deadlines']} deadlines missed, {stats['dropped_audio_ticks']} ticks dropped)"
-        )
-
     # --- inside
 
     def _config(self) -> OpenConfig:
@@ -406,34 +314,10 @@ class Session:
                 f"{what}(): this session is closed; make a new Session() (its timeline can still be read)"
             )
 
-    def _enter(self, state: State, reason: str) -> None:
-        if self._state is State.CLOSED:  # closed from the loop's own thread, which still winds up
-            return
-        changed = state is not self._state or reason != self.reason
-        self._state, self.reason = state, reason
-        for callback in self._on_state if changed else ():
-            self._tell(callback, state, reason)
-
-    def _tell(self, callback: Callable[..., object], *values: object) -> None:
-        try:
-            callback(*values)
-        except Exception:
-            self._tally.callback_errors += 1  # somebody's display broke; the conversation goes on
-
     def _failure(self, error: BaseException) -> str:
         return (
             f"The model {self.model.spec.name} failed at {self.timeline.end_s:.1f} s: {type(error).__name__}: {error}"
         )
-
-    def _notice(self, moment: Moment) -> None:
-        self._tally.note(moment)
-        for surface in self.board.notice(moment):
-            self._announce(surface)
-
-    def _announce(self, surface: Surface) -> None:
-        self._tally.dropped_surfaces = self.board.counts["dropped"]
-        for callback in self._on_surface:
-            self._tell(callback, surface)
 
     def _live(self, drive: Drive, delegation: Delegation, executor: ThreadPoolExecutor) -> None:
         """The loop's thread, from the first pass to the last trace of it."""

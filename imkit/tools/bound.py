@@ -33,7 +33,10 @@ class BoundTools(Mapping[str, BoundTool]):
     """Name -> function, for one piece of work.
 
     The window grows with the work: once a tool that is not pure has answered, whatever is called next may stem from its
-    text. Tool servers are started when the names are asked for, or a name that is not known; that may take a while.
+    text. There is no exception for tools that only list: names of columns, cells and files come from others too. What a
+    task holds of the notebook without a tool, names of variables and types, does not count.
+
+    Tool servers are started when the names are asked for, or a name that is not known; that may take a while.
     """
 
     def __init__(

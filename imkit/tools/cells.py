@@ -131,7 +131,7 @@ def cell_tools(log: NotebookLog) -> tuple[Tool, ...]:
             raise ToolError(f"propose_cell: the source has {len(source)} characters, at most {MAX_SHOWN} are allowed")
         text = why.strip()[:300] or "Here is a cell that you could run."
         lines = json.dumps(["root", "code", {"text": source, "language": "python"}])
-        return {"text": text, "surface": {"title": "Proposed cell", "lines": lines}, "payload": {"cell": source}}
+        return {"text": text, "surface": {"title": "Proposed cell", "lines": lines}}
 
     return last_error, cell_output, propose_cell
 

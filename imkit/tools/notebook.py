@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .analysis import analysis_tools
+from .analysis import analysis_tools, table_of
 from .chart import chart_spec
 from .errors import ToolError
 from .evaluate import evaluate_tool
@@ -38,7 +38,7 @@ def notebook_tools(namespace: Namespace) -> tuple[Tool, ...]:
     @tool(tier=Tier.READ)
     def describe_frame(name: str) -> dict[str, Any]:
         """Describes one table: rows, columns, ranges, means, missing values."""
-        return _describe(name, _table(namespace, name))
+        return _describe(name, table_of(namespace, name))
 
     @tool(tier=Tier.READ)
     def plot_columns(
@@ -49,7 +49,7 @@ def notebook_tools(namespace: Namespace) -> tuple[Tool, ...]:
         value: str | float | bool | None = None,
     ) -> dict[str, Any]:
         """Plots columns of a table, the first along x; with column, op and value only rows where that holds."""
-        table, where = _table(namespace, name), ""
+        table, where = table_of(namespace, name), ""
         if column is not None or op is not None:
             frame, where = rows_where(namespace, name, column, op, value)
             if not len(frame):
@@ -67,17 +67,6 @@ def notebook_tools(namespace: Namespace) -> tuple[Tool, ...]:
         evaluate_tool(namespace),
         *search_tools(),
     )
-
-
-def _table(namespace: Namespace, name: str) -> Table:
-    if name not in namespace:
-        raise ToolError(f"there is no variable named {name!r} in the notebook")
-    table = as_table(namespace[name])
-    if table is None:
-        raise ToolError(f"{name} is a {type(namespace[name]).__name__}, not a table")
-    if not table.names or not table.rows:
-        raise ToolError(f"{name} is an empty table")
-    return table
 
 
 def _list(namespace: Namespace) -> dict[str, Any]:

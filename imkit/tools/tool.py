@@ -103,7 +103,9 @@ def _make(function: Callable[..., Any], tier: Tier | str, name: str | None, outs
     if isinstance(function, Tool):
         raise ToolError(f"{function.name} is a tool already")
     if not callable(function):
-        raise ToolError(f"{function!r} is no function but a {type(function).__name__}; a tool is made of a typed function")
+        raise ToolError(
+            f"{function!r} is no function but a {type(function).__name__}; a tool is made of a typed function"
+        )
     called = str(name or getattr(function, "__name__", ""))
     if not called.isidentifier():
         raise ToolError(f"a tool cannot be named {called!r}; give it a name: @tool(name='...')")

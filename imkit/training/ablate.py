@@ -25,7 +25,8 @@ from imkit.stream import ModelError
 from .evaluate import Bench
 from .language import Language
 from .speech import ensure_bank, plan_bank
-from .train import open_digits, train
+from .train import train
+from .workers import open_digits
 
 DECODED = ("heard", "word", "floor", "call")
 

@@ -8,16 +8,16 @@ typed words and events.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from imkit.model.voice import Speaker
-from imkit.voices.sound import RATE, Sound, microphone
+from imkit.voices.sound import RATE
 
 from .bank import Bank, BankUtterance
+from .finish import finished
 from .language import CALLS, COLOURS, NUMBERS, RESULT_REPLIES, SHAPES, Language, Request, vocabulary
 from .orders import PeopleOrders
-from .pictures import Camera, wanted_class
-from .script import TICK, YIELD_DELAY_S, Scene, Script, act_after, answer_after
+from .pictures import wanted_class
+from .script import YIELD_DELAY_S, Scene, Script, act_after, answer_after
 from .speech import Digits, is_held_out
 from .wake import WakeWords
 
@@ -82,7 +82,7 @@ class Composer:
             at_s = getattr(self, "_" + kind)(script, at_s)
             if kind != "dense":
                 at_s += float(rng.exponential(0.6)) + 0.1
-        return self._finish(script, rng, video)
+        return finished(script, rng, video, lambda: self.utterance(rng, "babble").audio)
 
     # --- activities: each takes the script and a time, and gives the time when the floor is free again ---
 
@@ -370,42 +370,3 @@ class Composer:
             script.wanted[answer_after(end_s) :] = 0
             return self._respond(script, asked, end_s)
         return tick / 5 + 0.3
-
-    def _finish(self, script: Script, rng: np.random.Generator, video: bool) -> Scene:
-        n = script.ticks
-        own = script.own[: n * TICK]
-        murmur: Sound | None = None
-        if rng.random() < 0.3:
-            murmur = np.zeros(n * TICK, np.float32)
-            for _ in range(6):
-                said = self.utterance(rng, "babble").audio.astype(np.float32) / 32767
-                for at in range(int(rng.integers(0, 16000)), n * TICK, len(said) + 4000):
-                    piece = said[: n * TICK - at]
-                    murmur[at : at + len(piece)] += piece
-        frames: dict[int, npt.NDArray[np.uint8]] = {}
-        if video:
-            camera, before = Camera(rng), None
-            for k in range(n):
-                now = script.shown.get(k)
-                if now is not None and (now != before or script.shown.get(k - 1) is None):
-                    camera.appear(*now)
-                frames[k] = camera.frame(now is not None)
-                before = now
-        return Scene(
-            n,
-            microphone(rng, script.voice, own, murmur),
-            own,
-            frames,
-            script.words_in,
-            script.heard,
-            script.phase,
-            script.spans,
-            script.word[:n],
-            script.floor[:n],
-            script.call[:n],
-            script.countdown[:n],
-            script.wanted[:n],
-            script.shown if video else {},
-            script.slots,
-            script.notes,
-        )

@@ -25,7 +25,8 @@ from .language import COLOURS, NUMBERS, RESULT_REPLIES, SHAPES, Language
 from .pictures import Camera
 from .script import TICK, Script
 from .speech import Digits, ensure_bank, is_held_out, plan_bank
-from .train import open_digits, read_recipe
+from .train import read_recipe
+from .workers import open_digits
 
 Rng = np.random.Generator
 ONSET_WINDOW_S = (-0.05, 0.45)

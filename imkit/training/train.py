@@ -13,7 +13,6 @@ import multiprocessing as mp
 import queue
 import time
 import tomllib
-from collections import deque
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,134 +21,29 @@ from typing import Any
 import numpy as np
 import torch
 
-from imkit.model.config import NanoConfig
 from imkit.model.export import export_graph
-from imkit.model.frontend import MelLevels
 from imkit.model.network import Block, Network
-from imkit.model.own_voice import open_voice
 from imkit.model.stem import TimeDelay
 from imkit.model.weights import save_weights
-from imkit.scenes.people import orders_folder
-from imkit.scenes.suite import SuiteError
-from imkit.scenes.wake import wake_folder
 from imkit.stream import ModelError
 from imkit.voices import SAMPLE_RATE_HZ, Voice
 
-from .aligned import aligned_words
 from .bank import Bank
-from .batch import Batch, hear, pack
+from .batch import Batch, hear
 from .clips import render_clips
-from .compose import VIDEO_SHARE, Composer
 from .curves import page, read_log
-from .language import CALLS, NONE, SLOTS, Language, vocabulary
+from .language import Language
 from .losses import Helpers, grade, grade_ears, grade_frames
-from .orders import PeopleOrders
-from .pictures import album
-from .rehearse import BY_PEOPLE, Rehearsal, TrainingCast, training_suite
-from .script import HEARD_DELAY_S, Scene
-from .speech import Digits, ensure_bank, plan_bank
-from .wake import WakeWords
+from .speech import ensure_bank, plan_bank
+from .workers import compose_album, compose_batches, network_config, open_digits, open_orders
 
 CHECKPOINT_EVERY_S = 180.0
-SCENES_KEPT = 64  # that may come again, in other voices' throats and at other ages of the stream
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
     """The recipe as a dictionary; folders in it are relative to the current folder."""
     with path.open("rb") as file:
         return tomllib.load(file)
-
-
-def network_config(recipe: dict[str, Any]) -> NanoConfig:
-    """The network that a recipe asks for."""
-    words, calls = tuple(vocabulary()), (NONE, *CALLS)
-    return NanoConfig(words, calls, SLOTS, heard_delay_s=HEARD_DELAY_S, tells=True, **recipe["network"])
-
-
-def open_digits(recipe: dict[str, Any], held_out: bool) -> Digits | None:
-    """The recorded digits of the speakers for training, or of those held out; None where there are none."""
-    kept = set(recipe["digits"]["held_out"])
-    digits = Digits(Path(recipe["digits"]["folder"]), lambda speaker: (speaker in kept) == held_out)
-    return digits if digits.clips else None
-
-
-def open_orders(work: Path) -> PeopleOrders | None:
-    """Recorded orders for training, with the words that are found in them; None where there are no recordings."""
-    settings = training_suite().settings("order_recording")
-    try:
-        orders = PeopleOrders(orders_folder(settings), str(settings["split"]))
-    except SuiteError as error:
-        print(f"training without orders by people: {error}")
-        return None
-    try:
-        orders.words = aligned_words(orders.people, work)
-    except ModelError as error:
-        print(f"training without the words of people's orders: {error}")
-    return orders
-
-
-def open_wakes() -> WakeWords | None:
-    """Recorded wake words for training; None where there are no recordings."""
-    settings = training_suite().settings("wake_cue")
-    try:
-        return WakeWords(wake_folder(settings), str(settings["split"]))
-    except SuiteError as error:
-        print(f"training without wake words by people: {error}")
-        return None
-
-
-def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> None:
-    """A worker: composes and packs batches of one stage until it is ended."""
-    torch.set_num_threads(1)
-    language = Language()
-    config = network_config(recipe)
-
-    clips = open_voice(Path(recipe["out"]))
-    bank, people = Bank(Path(recipe["work"]) / "bank"), open_digits(recipe, held_out=False)
-    mel, rng = MelLevels(config), np.random.default_rng(seed)
-    plan = recipe["stage"][stage]
-    orders, wakes = open_orders(Path(recipe["work"])), open_wakes()
-    only_heard = plan.get("ears") or not plan.get("acting", True)
-    spoken = orders if only_heard and orders is not None and orders.words else None
-    composer = Composer(bank, language, clips, people, recipe["texts"]["held_out_share"], spoken, wakes)
-    rehearsal, trials = None, {}
-    if plan.get("rehearsed"):
-        suite = training_suite()
-        missing = {owner for owner, found in (("orders", orders), ("wakewords", wakes)) if found is None}
-        trials = {name: weight for name, weight in plan["trials"].items() if BY_PEOPLE.get(name) not in missing}
-        cast = TrainingCast(suite, recipe["cast"], recipe.get("left_out", ()))
-        rehearsal = Rehearsal(suite, cast, clips, orders, wakes)
-    past: list[tuple[int, int, int]] = []
-    kept: deque[Scene] = deque(maxlen=SCENES_KEPT)
-
-    def compose() -> Scene:
-        if kept and rng.random() < plan.get("again", 0.0):
-            return kept[int(rng.integers(len(kept)))]
-        if rehearsal is not None and rng.random() < plan["rehearsed"]:
-            kept.append(rehearsal.scene(rng, plan["scene_s"], trials))
-        else:
-            kept.append(composer.scene(rng, plan["scene_s"], plan["mix"], plan.get("video", VIDEO_SHARE)))
-        return kept[-1]
-
-    while True:
-        deaf = rng.random() < plan.get("deaf_share", 0.0)
-        scenes = [compose() for _ in range(plan["deaf_batch"] if deaf else plan["batch"])]
-        for scene in scenes:  # half of the scenes go on from what was said in another, some time before
-            scene.before = []
-            if past and rng.random() < 0.5:
-                shift = past[-1][0] + 1 + int(rng.integers(0, 400))
-                scene.before = [(k - shift, word, provenance) for k, word, provenance in past]
-            past = scene.before[-config.pinned :] if rng.random() < 0.5 else []
-            past = [*past, *scene.written()]
-        out.put(pack(scenes, config, mel, rng, deaf=deaf).arrays())
-
-
-def compose_album(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> None:
-    """A worker: renders unrelated frames and their names until it is ended."""
-    rng = np.random.default_rng(seed)
-    while True:
-        frames, seen = album(rng, recipe["stage"][stage]["pictures"])
-        out.put({"frames": frames, "seen": seen})
 
 
 def optimisers(network: Network, helpers: Helpers, settings: dict[str, float]) -> list[torch.optim.Optimizer]:

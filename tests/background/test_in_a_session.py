@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from chat_server import calls, says, serving
 
 from imkit.background import Analyst, BackgroundModel, ChatModel
 from imkit.session.delegation import Delegation
+from imkit.session.package import in_brief
 from imkit.stream import Call, Event
-from imkit.tools import Namespace, Toolbox, notebook_tools
+from imkit.surfaces import Surface
+from imkit.tools import Namespace, NotebookLog, Toolbox, cell_tools, notebook_tools, tool
 
 PRICES = pd.DataFrame({"price": np.arange(40.0), "region": ["a", "b"] * 20})
 
@@ -23,11 +26,19 @@ def _whole(event: Event) -> bool:
     return event.kind == "result" and "part" not in event.payload
 
 
+@tool(outside=True)
+def web_search(query: str) -> str:
+    """Searches the web."""
+    return f"three pages about {query}"
+
+
 def delegated(background: BackgroundModel, request: str) -> list[Event]:
-    """All events of one task on worker threads, until its result."""
+    """All events of one task on worker threads, until its result. Nobody is there to be asked anything."""
     with ThreadPoolExecutor(2) as executor:
-        delegation = Delegation(background, Toolbox(notebook_tools(Namespace({"sales": PRICES}))), executor)
-        delegation.submit(Call("delegate", "c1", "describe", {"request": request}, tick=0))
+        variables = Namespace({"sales": PRICES})
+        tools = Toolbox([*notebook_tools(variables), *cell_tools(NotebookLog()), web_search])
+        delegation = Delegation(background, tools, executor, notebook=partial(in_brief, variables))
+        delegation.submit(Call("delegate", "c1", "background", {"request": request}, tick=0))
         events: list[Event] = []
         until = time.monotonic() + 20
         tick = 1
@@ -68,3 +79,60 @@ def test_a_server_that_is_not_there_is_a_result_in_words() -> None:
     assert not result.payload["ok"]
     assert "the connection is refused" in result.text
     assert "sk-secret" not in repr(result)
+
+
+def test_a_search_that_the_user_asked_for_is_not_asked_about() -> None:
+    """Names and types of variables go along without a tool, so nothing was read that could have led to the search."""
+    pytest.importorskip("openai")
+    look = calls(("web_search", '{"query": "birds of Peru"}'))
+    with serving(look, says("Three pages.")) as server:
+        *_, result = delegated(ChatModel(server.base_url, "tiny"), "search the web for birds of Peru")
+        one, two = server.requests
+    brief = one["messages"][1]["content"]
+    assert '[["sales", "DataFrame"]]' in brief
+    assert "price" not in brief
+    assert "three pages about birds of Peru" in two["messages"][3]["content"]
+    assert result.payload["ok"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "called"),
+    [
+        ("plot the price", ()),
+        ("search the web for birds", ("list_variables", "{}")),
+        ("look at http://x", ("evaluate", '{"expression": "1 + 1"}')),
+    ],
+)
+def test_a_search_after_something_was_read_is(request_: str, called: tuple[str, str] | tuple[()]) -> None:
+    """Columns are content, whether they went along with the request or the model looked them up."""
+    pytest.importorskip("openai")
+    first = [calls(called)] if called else []
+    with serving(*first, calls(("web_search", '{"query": "region a"}')), says("No.")) as server:
+        delegated(ChatModel(server.base_url, "tiny"), request_)
+        told = server.requests[-1]["messages"][-1]["content"]
+    assert told.startswith("[error of web_search")
+    assert "There is nobody to ask, so I did not run web_search" in told
+
+
+def test_a_proposed_cell_appears_with_its_code_whatever_else_is_shown() -> None:
+    pytest.importorskip("openai")
+    source = "sales.groupby('region').price.mean()"
+    propose = ("propose_cell", f'{{"source": "{source}", "why": "The means."}}')
+    plot = ("plot_columns", '{"name": "sales", "columns": ["price"]}')
+    for wanted in ((propose, plot), (plot, propose), (propose,)):
+        with serving(calls(*wanted), says("There you are.")) as server:
+            events = delegated(ChatModel(server.base_url, "tiny"), "plot the price")
+        shown = [Surface.from_json(one) for event in events if (one := event.payload.get("surface"))]
+        assert len(shown) == len(wanted)
+        (cell,) = [one for one in shown if one.title == "Proposed cell"]
+        (code,) = cell.layout.components.values()
+        assert (code.kind, code.props["text"]) == ("code", source)
+
+
+def test_a_proposed_cell_of_a_tool_call_appears_too() -> None:
+    delegation = Delegation(Analyst(), Toolbox(cell_tools(NotebookLog())), None)
+    delegation.submit(Call("tool", "c1", "propose_cell", {"source": "1 / 0"}))
+    (result,) = delegation.drain(10)
+    assert [one[1:3] for one in result.payload["surface"]["components"]] == [
+        ["code", {"text": "1 / 0", "language": "python"}]
+    ]

@@ -40,3 +40,25 @@ def test_a_failing_cell_is_told_to_a_live_session(notebook):
     assert notebook.value("len(session.cell_log)") == 0
     assert notebook.value("session.stats()['notebook_faults']") == 0
     notebook.run("%unload_ext imkit\nsession.close()")
+
+
+@pytest.mark.parametrize("context", [[]], indirect=True)
+def test_the_switch_in_the_page_and_the_notebook_agree(notebook):
+    notebook.show()
+    switch = notebook.page.get_by_role("switch", name="Share what cells do with the model")
+    said = notebook.page.locator(".imk-root [role=status]", has_text="The notebook is shared")
+    assert switch.get_attribute("aria-checked") == "false"
+    assert (said.count(), notebook.value("session.notebook")) == (0, False)
+    switch.focus()
+    switch.press("Space")
+    notebook.page.get_by_role("switch", name="Share what cells do with the model", checked=True).wait_for()
+    until(lambda: "notebook shared: cells, outputs, errors" in notebook.status(), 10, notebook.status())
+    assert (said.count(), notebook.value("session.notebook")) == (1, True)
+    notebook.run("session.notebook = False")
+    notebook.page.get_by_role("switch", name="Share what cells do with the model", checked=False).wait_for()
+    assert (said.count(), "notebook shared" in notebook.status()) == (0, False)
+    notebook.run("session.notebook = True")
+    notebook.page.get_by_role("switch", name="Share what cells do with the model", checked=True).wait_for()
+    switch.press("Enter")
+    until(lambda: not notebook.value("session.notebook"), 10, "the page could not switch it off")
+    notebook.run("session.close()")

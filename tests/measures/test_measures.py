@@ -150,7 +150,9 @@ def test_response_latency_is_signed_and_knows_what_was_not_answered():
         (9.0, 9.8, None),
     ]
     assert [(r.to, r.latency_s) for r in responses(said, "model")] == [("model", 1.0), ("model", 1.0)]
-    talked_under = talk(user=[(0.0, 4.0)], model=[(1.0, 2.5), (4.3, 5.0)])  # what ended before the user did is no answer
+    talked_under = talk(
+        user=[(0.0, 4.0)], model=[(1.0, 2.5), (4.3, 5.0)]
+    )  # what ended before the user did is no answer
     assert [r.latency_s for r in responses(talked_under)] == [0.3]
     whole = measure(said)
     assert (whole.user_segments, whole.answered, whole.latency_p50_s) == (4, 0.5, 0.1)

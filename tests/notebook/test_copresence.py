@@ -375,3 +375,22 @@ def test_a_closed_session_can_be_forgotten(shell):
     gc.collect()
     assert gone() is None
     assert threading.active_count() >= 1
+
+
+def test_switched_off_by_another_thread_nothing_of_the_cell_is_left(shell, open_ears, monkeypatch):
+    """The page ends sharing while the end of a cell is being put into words."""
+    from imkit.notebook import copresence
+
+    explain = copresence.explain
+
+    def meanwhile(*about):
+        other = threading.Thread(target=lambda: setattr(open_ears, "notebook", False))
+        other.start()
+        other.join()
+        return explain(*about)
+
+    monkeypatch.setattr(copresence, "explain", meanwhile)
+    run(shell, "secret = 7\n1 / 0")
+    assert [event.payload["what"] for event in heard(open_ears)] == ["began"]
+    assert (len(open_ears.cell_log), open_ears.notebook) == (0, False)
+    assert PRINTED._listeners == []

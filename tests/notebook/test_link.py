@@ -10,8 +10,9 @@ import pytest
 from fakes_browser import StandIn
 
 from imkit.notebook.codec import Frame, Kind, decode, encode, json_frame, pcm16
-from imkit.notebook.link import CommRoad, Link
+from imkit.notebook.link import Link
 from imkit.notebook.live import LiveSession
+from imkit.notebook.roads import CommRoad
 from imkit.stream import INPUT_SAMPLES, TICK_S
 
 VECTORS = json.loads((Path(__file__).parents[1] / "fixtures" / "frames.json").read_text("utf-8"))
@@ -323,3 +324,50 @@ def test_a_page_forgotten_while_silent_is_heard_again_when_it_says_that_it_captu
         kernel.comm.control("welcome", view=view)
         kernel.comm.control("lease", holder="v1")  # nobody's lease is taken by a mere claim
         assert kernel.link.lease.capturing
+
+
+def test_a_page_shares_the_notebook_and_the_notebook_tells_the_page(kernel, shell):
+    session = kernel.session
+    session._display = type("Shown", (), {"link": kernel.link, "close": lambda self: None})()
+    assert kernel.hello()["notebook"] is False
+    kernel.say({"type": "share_notebook", "on": True, "view": "v1"})
+    kernel.comm.control("sharing", notebook=True)
+    assert session.notebook
+    shell.run_cell("1 / 0", store_history=True)
+    assert "ZeroDivisionError" in session.tools.call("last_error", {})["text"]
+    kernel.say({"type": "share_notebook", "on": False, "view": "v1"})
+    kernel.comm.control("sharing", notebook=False)
+    assert (session.notebook, len(session.cell_log)) == (False, 0)
+    kernel.comm.frames.clear()
+    session.notebook = True
+    kernel.comm.control("sharing", notebook=True)
+    assert kernel.hello("v2")["notebook"] is True
+
+
+def test_a_page_that_looks_on_may_end_sharing_but_not_begin_it(kernel, shell):
+    kernel.hello("v1")
+    kernel.hello("v2")
+    kernel.say({"type": "lease", "take": True, "view": "v1"})
+    kernel.say({"type": "share_notebook", "on": True, "view": "v2"})
+    kernel.comm.control("sharing", notebook=False)
+    kernel.comm.frames.clear()
+    kernel.say({"type": "share_notebook", "on": True, "view": "v1"})
+    kernel.comm.control("sharing", notebook=True)
+    kernel.say({"type": "share_notebook", "on": False, "view": "v2"})
+    kernel.comm.control("sharing", notebook=False)
+    assert not kernel.session.notebook
+
+
+@pytest.mark.parametrize("on", [1, "yes", None, [True]])
+def test_sharing_begins_for_nothing_but_a_true(kernel, shell, on):
+    kernel.hello()
+    kernel.say({"type": "share_notebook", "on": on, "view": "v1"})
+    kernel.comm.control("sharing", notebook=False)
+    assert not kernel.session.notebook
+
+
+def test_where_no_notebook_is_the_page_is_told_why(kernel):
+    kernel.hello()
+    kernel.say({"type": "share_notebook", "on": True, "view": "v1"})
+    assert "no IPython runs here" in kernel.comm.control("error")["message"]
+    assert kernel.comm.control("sharing")["notebook"] is False

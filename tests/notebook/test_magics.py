@@ -7,12 +7,14 @@ import signal
 import threading
 import time
 
+import ipywidgets
 import pytest
 from fakes import FakeModel
 
 from imkit.background import Answer, Cancelled
 from imkit.capture import Silence
-from imkit.notebook import LiveSession, magics
+from imkit.notebook import LiveSession, answers, cells, magics
+from imkit.stream import Provenance
 
 CHART = {"mark": "bar", "x": ["a"], "x_label": "x", "y_label": "y", "series": [{"name": "n", "y": [1]}]}
 
@@ -162,7 +164,75 @@ def test_ask_knows_the_live_conversation_and_does_not_disturb_it(loaded, capsys)
     assert lines == ["rain", "will it rain?"]
     assert [line.text for line in session._loop.delegation.context.conversation(()) if line.who == "typed"] == ["rain"]
     session.close()
-    assert session.timeline.events() == []
+
+
+def test_a_live_session_is_told_of_question_and_answer(loaded, capsys):
+    session = LiveSession(FakeModel(), Teller(), source=Silence(600.0))
+    loaded.user_ns["session"] = session
+    session.start()
+    said(loaded, capsys, "%%ask\nwill it\nrain?")
+
+    def told():
+        return [event for moment in list(session.timeline) for event in moment.percept.events]
+
+    end_s = time.monotonic() + 20
+    while not any(event.text == "Then that." for event in told()) and time.monotonic() < end_s:
+        time.sleep(0.02)
+    asked, *answer = told()
+    assert (asked.kind, asked.provenance, asked.call_id) == ("notebook", Provenance.NOTEBOOK, "ask-1")
+    assert asked.text == "A cell asks the background model: will it rain?"
+    assert asked.payload == {"what": "asked", "question": "will it\nrain?"}
+    assert [(event.kind, event.text) for event in answer] == [
+        ("result", "First this."), ("progress", "A chart"), ("result", "Then that."),
+    ]  # fmt: skip
+    assert {(event.provenance, event.call_id, event.payload["topic"]) for event in answer} == {
+        (Provenance.BACKGROUND, "ask-1", "question")
+    }
+    assert [surface.id for surface in session.surfaces] == ["ask-1.2"]  # once: the events bring no second one
+    said(loaded, capsys, "%%ask\nand tomorrow?")
+    assert [surface.id for surface in session.surfaces] == ["ask-1.2", "ask-2.2"]
+    session.close()
+
+
+def test_while_it_does_not_run_nobody_is_told_later(loaded, capsys):
+    session = loaded.user_ns["session"] = LiveSession(FakeModel(), Teller(), source=Silence(1.0))
+    said(loaded, capsys, "%%ask\nwill it rain?")
+    assert session.run(Silence(1.0), tail_s=0).events() == []
+    session.close()
+
+
+class Slider:
+    """Shows a slider."""
+
+    def answer(self, task, desk):
+        lines = '["root","slider",{"label":"bins","min":0,"max":9,"action":"rebin"}]'
+        return Answer("Move it.", surface={"title": "Bins", "lines": lines})
+
+
+def test_the_controls_of_an_answer_work_until_the_session_closes(loaded, capsys, monkeypatch):
+    published = []
+    monkeypatch.setattr(cells, "published_by", lambda _: lambda data, **about: published.append((data, about)))
+    monkeypatch.setattr(answers, "published_by", cells.published_by)
+    before = set(ipywidgets.widgets.widget._instances)
+    session = loaded.user_ns["session"] = LiveSession(FakeModel(), Slider(), source=Silence(1.0))
+    said(loaded, capsys, "%%ask\na slider please")
+    ((data, about),) = published
+    assert set(data) == {answers.WIDGET, "text/html", "text/plain"}
+    view = ipywidgets.widgets.widget._instances[data[answers.WIDGET]["model_id"]]
+    (surface,) = session.surfaces
+    assert view.surface is surface
+    assert surface.source == "%%ask: a slider please"
+    view._on_message(view, {"imkit": 1, "type": "action", "component": "root", "value": 7}, [])
+    assert surface.data == {"root": 7}
+    (event,) = [event for moment in session.run(Silence(0.4), tail_s=0) for event in moment.percept.events]
+    assert (event.kind, event.text) == ("ui", "bins set to 7")
+    session.close()
+    still, again = published[-1]
+    assert set(still) == {"text/html", "text/plain"}
+    assert again["update"]
+    assert again["transient"] == about["transient"]
+    assert "<script" not in still["text/html"]
+    assert set(ipywidgets.widgets.widget._instances) == before
 
 
 def test_the_analyst_answers_a_cell(loaded, capsys):
@@ -187,6 +257,16 @@ def test_an_interruption_cancels_the_task(loaded, capsys, interruptible):
     assert "KeyboardInterrupt" in said(loaded, capsys, "%%ask\ntake your time")
     assert waiter.cancelled.wait(2)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("imkit-ask")]
+    session.close()
+
+
+def test_an_interruption_is_told_to_whoever_was_told_of_the_question(loaded, capsys, interruptible, monkeypatch):
+    session = loaded.user_ns["session"] = LiveSession(FakeModel(), Waiter(), source=Silence(1.0))
+    told = []
+    monkeypatch.setattr(session, "_perceive", told.append)
+    said(loaded, capsys, "%%ask\ntake your time")
+    assert [event.text for event in told][1:] == ["The question was taken back."]
+    assert (told[0].call_id, told[1].payload["ok"]) == (told[1].call_id, False)
     session.close()
 
 

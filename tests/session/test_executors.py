@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,30 @@ from imkit.tools import Toolbox
 
 WAIT_S = 60.0
 KINDS = ["threads", "processes", "dask", "ipyparallel"]
+
+
+class Gate:
+    """A named pipe: in any process, opening it to read waits while it is shut here. No clock decides anything."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = path
+        self.held = os.open(path, os.O_RDWR)
+
+    @contextmanager
+    def shut(self) -> Iterator[None]:
+        os.close(self.held)
+        try:
+            yield
+        finally:
+            self.held = os.open(self.path, os.O_RDWR)
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    gate = Gate(tmp_path_factory.mktemp("gate") / "pipe")
+    yield gate
+    os.close(gate.held)
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -46,9 +72,10 @@ def heavy(request: pytest.FixtureRequest) -> Iterator[Executor]:
 
 
 class Heavy:
-    """Has something computed elsewhere."""
+    """Has something computed elsewhere. ``wait_at`` is a gate where work that is not named waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, wait_at: Gate | None = None) -> None:
+        self.gate = wait_at
         self.began, self.ended = threading.Event(), threading.Event()
         self.cancelled = False
 
@@ -61,7 +88,8 @@ class Heavy:
                 desk.run(int, "no number")
             if task.topic == "exit":
                 desk.run(os._exit, 1)
-            desk.run(time.sleep, 2.0)
+            assert self.gate is not None
+            desk.run(os.open, str(self.gate.path), os.O_RDONLY)
         except Cancelled:
             self.cancelled = True
             raise
@@ -81,7 +109,7 @@ def ask(delegation: Delegation, topic: str) -> Event:
     return events[0]
 
 
-def test_a_result_an_error_and_a_cancel(heavy: Executor) -> None:
+def test_a_result_an_error_and_a_cancel(heavy: Executor, gate: Gate) -> None:
     with ThreadPoolExecutor(16) as pool:
         delegation = Delegation(Heavy(), Toolbox(), pool, heavy=heavy)
         assert ask(delegation, "sum").text == "499500"
@@ -90,12 +118,13 @@ def test_a_result_an_error_and_a_cancel(heavy: Executor) -> None:
         assert "no number" in failed.text
         assert not heavy_is_shut(heavy)
 
-        waiting = Heavy()
+        waiting = Heavy(gate)
         delegation.background = waiting
-        delegation.submit(Call("delegate", "sleep", "sleep"))
-        assert waiting.began.wait(WAIT_S)
-        delegation.submit(Call("cancel", "x", "sleep", {}, 1))
-        assert waiting.ended.wait(WAIT_S)
+        with gate.shut():
+            delegation.submit(Call("delegate", "sleep", "sleep"))
+            assert waiting.began.wait(WAIT_S)
+            delegation.submit(Call("cancel", "x", "sleep", {}, 1))
+            assert waiting.ended.wait(WAIT_S)
         assert waiting.cancelled
         assert delegation.drain(9) == ()
         assert delegation.close(WAIT_S)

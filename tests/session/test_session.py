@@ -93,7 +93,10 @@ def test_a_run_hears_calls_shows_and_tells() -> None:
         assert timeline.words()[0].text == "Here"
         assert [surface.id for surface in s.surfaces] == [call.id] == [surface.id for surface in shown]
         assert s.surfaces[0].spec["x_label"] == "age"
-        assert s.stats()["tasks"] == {"asked": 1, "done": 1, "failed": 0, "refused": 0, "stale": 0}
+        nothing = dict.fromkeys(
+            ("failed", "refused", "stale", "dropped_parts", "dropped_callbacks", "callback_errors"), 0
+        )
+        assert s.stats()["tasks"] == {"asked": 1, "done": 1, **nothing}
         assert s.state is State.IDLE
 
 
@@ -429,6 +432,20 @@ def test_what_was_said_before_a_stop_is_in_the_package_after_it() -> None:
             s.stop()
     assert [task.version for task in tasks] == [1, 2]
     assert [line.text for line in tasks[1].conversation if line.who == "typed"] == ["list", "list"]
+
+
+def test_what_went_over_the_bounds_of_a_task_is_in_the_stats() -> None:
+    class Much:
+        def answer(self, task: Task, desk: Desk) -> Answer:
+            for _ in range(70):
+                desk.tell("more")
+                desk.on_cancel(lambda: None)
+            return Answer("done")
+
+    with session(background=Much()) as s:
+        s.run(Talk(20, {0: "plot it"}))
+        tasks = s.stats()["tasks"]
+    assert (tasks["done"], tasks["dropped_parts"], tasks["dropped_callbacks"]) == (1, 6, 6)
 
 
 def test_a_callback_that_breaks_is_counted() -> None:

@@ -12,25 +12,13 @@ from imkit.model.frontend import MelLevels
 from imkit.scenes import ALL_SCENES, SuiteError
 from imkit.scenes.trial import make_world
 from imkit.training.batch import HEARD, feed_back, pack
-from imkit.training.clips import render_clips
-from imkit.training.language import CALLS, NONE, SLOTS, Language, slot_classes, vocabulary
+from imkit.training.language import CALLS, NONE, SLOTS, slot_classes, vocabulary
 from imkit.training.losses import weighted
 from imkit.training.orders import PeopleOrders
-from imkit.training.rehearse import Page, Rehearsal, Teacher, TrainingCast, training_suite
+from imkit.training.rehearse import Rehearsal, Teacher, TrainingCast
 from imkit.training.script import UNWRITTEN
-from imkit.voices import Voice
 
 ORDER = 1 + CALLS.index("order_drink")
-
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory):
-    return render_clips(tmp_path_factory.mktemp("clips"), Voice("flite", "slt"), Language())
-
-
-@pytest.fixture(scope="module")
-def suite():
-    return training_suite()
 
 
 @pytest.fixture(scope="module")
@@ -82,15 +70,8 @@ def test_the_teacher_passes_what_it_teaches(name, suite, cast, clips, people):
     assert all(v.measures.get("told", 1.0) == 1.0 for v in verdicts)
 
 
-def a_page(suite, cast, clips, people_orders, ticks=80):
-    page = Page(ticks, {word: i for i, word in enumerate(vocabulary())})
-    world = make_world(suite, cast, "order_recording", 0, clips.rate)
-    page.play(people_orders.play, world, Teacher(world, clips))
-    return page.scene(), world
-
-
-def test_what_a_person_says_is_unknown_and_what_to_do_is_known(suite, cast, clips, folder):
-    scene, world = a_page(suite, cast, clips, PeopleOrders(folder))
+def test_what_a_person_says_is_unknown_and_what_to_do_is_known(a_page, folder):
+    _, scene, world = a_page("order_recording", PeopleOrders(folder).play, 80)
     ((_, start_s, end_s),) = world.said[0].words
     unknown = np.flatnonzero(scene.heard == UNWRITTEN)
     assert (unknown == np.arange(unknown[0], unknown[-1] + 1)).all()
@@ -106,8 +87,8 @@ def test_what_a_person_says_is_unknown_and_what_to_do_is_known(suite, cast, clip
     assert (scene.word > 0).sum() >= 3  # "on it", and the drink
 
 
-def test_a_recording_that_is_cut_by_the_end_is_unknown_to_the_end(suite, cast, clips, folder):
-    scene, _ = a_page(suite, cast, clips, PeopleOrders(folder), ticks=11)
+def test_a_recording_that_is_cut_by_the_end_is_unknown_to_the_end(a_page, folder):
+    _, scene, _ = a_page("order_recording", PeopleOrders(folder).play, 11)
     assert scene.heard[-1] == UNWRITTEN
     assert len(scene.heard) == 11 * AUDIO_TOKENS
 

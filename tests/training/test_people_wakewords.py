@@ -7,27 +7,16 @@ from fakes_wake import write_wakes
 from imkit.scenes import ALL_SCENES, SuiteError, load_suite, noises
 from imkit.scenes.trial import make_world
 from imkit.scenes.wake import NAMES
-from imkit.training import train
+from imkit.training import workers
 from imkit.training.bank import Bank, build_bank
-from imkit.training.clips import render_clips
 from imkit.training.compose import Composer
 from imkit.training.language import STRANGERS, WAKE_WORDS, Language, spoken_words, vocabulary
-from imkit.training.rehearse import BY_PEOPLE, Page, Rehearsal, Teacher, TrainingCast, training_suite
+from imkit.training.rehearse import BY_PEOPLE, Rehearsal, Teacher, TrainingCast
 from imkit.training.script import heard_token
 from imkit.training.wake import WakeWords
 from imkit.voices import Voice
 
 NEW = ["alexa", "jarvis", "smart", "mirror", "view", "glass"]
-
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory):
-    return render_clips(tmp_path_factory.mktemp("clips"), Voice("flite", "slt"), Language())
-
-
-@pytest.fixture(scope="module")
-def suite():
-    return training_suite()
 
 
 @pytest.fixture(scope="module")
@@ -122,18 +111,15 @@ def test_the_teacher_passes_what_it_teaches(name, suite, cast, clips, people):
     assert ALL_SCENES[name].score(verdicts) >= 95, [check.why for v in verdicts for check in v.checks]
 
 
-def test_what_people_say_is_known_as_text(suite, cast, clips, people):
-    ids = {word: i for i, word in enumerate(vocabulary())}
-    page, rehearsal = Page(200, ids), Rehearsal(suite, cast, clips)
-    world = make_world(suite, cast, "wake_cue", 0, clips.rate)
-    page.play(rehearsal.play_of("wake_cue"), world, Teacher(world, clips))
-    scene = page.scene()
+def test_what_people_say_is_known_as_text(suite, cast, clips, people, a_page):
+    rehearsal = Rehearsal(suite, cast, clips)
+    page, scene, world = a_page("wake_cue", rehearsal.play_of("wake_cue"), 200)
     names = [said for said in world.said if said.voice.engine == "files" and said.end_s < page.at / 5 - 0.2]
     assert len(names) >= 3
     for said in names:
         for word, _, end_s in said.words:
             token = heard_token(end_s)
-            assert ids[word] in scene.heard[token : token + 3]
+            assert vocabulary().index(word) in scene.heard[token : token + 3]
     train_names = {path.name for paths in rehearsal.wakes.recordings.files.values() for path in paths}
     assert {said.voice.name for said in names} <= train_names
 
@@ -149,13 +135,13 @@ def test_training_hears_people_as_it_hears_all_others_and_is_asked_otherwise(sui
 
 def test_without_recordings_training_goes_without(suite, cast, clips, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("IMKIT_WAKEWORDS", str(tmp_path))
-    assert train.open_wakes() is None
+    assert workers.open_wakes() is None
     assert "git clone https://github.com/Picovoice/wake-word-benchmark" in capsys.readouterr().out
     with pytest.raises(SuiteError, match="no recorded wake words"):
         Rehearsal(suite, cast, clips).scene(np.random.default_rng(0), 8.0, {"wake_cue": 1.0})
 
 
 def test_with_recordings_they_are_opened(people):
-    wakes = train.open_wakes()
+    wakes = workers.open_wakes()
     assert wakes is not None
     assert wakes.say(np.random.default_rng(0)).text in NAMES

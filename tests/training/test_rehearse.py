@@ -12,7 +12,7 @@ from imkit.scenes import SCENES
 from imkit.scenes.trial import make_world
 from imkit.stream import ModelError
 from imkit.training.batch import forward, pack
-from imkit.training.clips import render_clips, reply_words
+from imkit.training.clips import reply_words
 from imkit.training.language import (
     CALLS,
     NONE,
@@ -24,22 +24,11 @@ from imkit.training.language import (
     slot_classes,
     vocabulary,
 )
-from imkit.training.rehearse import Rehearsal, Teacher, TrainingCast, training_suite
+from imkit.training.rehearse import Rehearsal, Teacher, TrainingCast
 from imkit.training.script import answer_after, heard_token
 from imkit.training.train import grown
-from imkit.voices import Voice
 
 TALK = {"smooth_turn_taking": 1.0, "pause_handling": 1.0}
-
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory):
-    return render_clips(tmp_path_factory.mktemp("clips"), Voice("flite", "slt"), Language())
-
-
-@pytest.fixture(scope="module")
-def suite():
-    return training_suite()
 
 
 @pytest.fixture(scope="module")

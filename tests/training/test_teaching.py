@@ -15,7 +15,7 @@ from imkit.model.nano import load_nano
 from imkit.model.network import Network
 from imkit.model.voice import Clips
 from imkit.stream import heard_from_s
-from imkit.training import card, train
+from imkit.training import card, train, workers
 from imkit.training.bank import Bank, BankUtterance, build_bank
 from imkit.training.batch import MASK_BINS, forward, hear, in_reach, mask_bands, matches, pack, vocal_tract
 from imkit.training.clips import reply_words
@@ -364,7 +364,7 @@ def test_the_shipped_recipe_fits_the_shipped_model():
     """Sizes are the recipe's. The language has grown since: what the shipped weights know is where it begins."""
     folder = Path(__file__).parents[2] / "models" / "nano"
     recipe = tomllib.loads((folder / "recipe.toml").read_text())
-    shipped, now = NanoConfig.load(folder / "config.json"), train.network_config(recipe)
+    shipped, now = NanoConfig.load(folder / "config.json"), workers.network_config(recipe)
     assert {name: getattr(shipped, name) for name in recipe["network"]} == recipe["network"]
     assert shipped.vocabulary == now.vocabulary[: len(shipped.vocabulary)]
     assert shipped.calls == now.calls[: len(shipped.calls)]

@@ -39,3 +39,14 @@ export function icon(name: keyof typeof ICONS): SVGSVGElement {
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
+
+/** A switch with a label, for the keyboard as for the pointer. */
+export function toggle(text: string, title: string, onclick: () => void): HTMLButtonElement {
+  const element = make("button", { class: "imk-switch", type: "button", title, role: "switch", "aria-checked": "false", onclick });
+  element.append(make("span", { class: "imk-knob", "aria-hidden": "true" }), text);
+  return element;
+}
+
+export function press(element: HTMLElement, on: boolean): void {
+  element.setAttribute(element.getAttribute("role") === "switch" ? "aria-checked" : "aria-pressed", String(on));
+}

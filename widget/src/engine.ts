@@ -2,18 +2,19 @@
 
 import type { AnyModel } from "@anywidget/types";
 import { type Frame, type Json, Kind } from "./codec";
-import { pcmOf, TICK_S } from "./pcm";
+import { TICK_S } from "./pcm";
+import { DemoVoice } from "./demo";
 import { Devices } from "./devices";
 import { AudioGraph } from "./graph";
 import { Link } from "./link";
 import { type MediaKind, mediaExists } from "./media";
 import type { CaptureTick, PlaybackReport } from "./ports";
 import { listOf, momentOf, Recent, textOr } from "./protocol";
+import { sharingOf } from "./sharing";
 import { Tap } from "./tap";
 import { Transcript } from "./transcript";
 
 const MEDIA_PATIENCE_MS = 1_500;
-const DEMO_PATIENCE_MS = 5_000;
 const SILENT_KERNEL_MS = 3_000;
 const STOPPED_SURELY_MS = 1_500;
 const LAST_REPORT_MS = 150;
@@ -32,8 +33,9 @@ export class Engine {
   stats: Json = {};
   starting = false;
   running = false;
-  demo: "idle" | "asked" | "playing" = "idle";
+  readonly demo: DemoVoice;
   shareDraft = false;
+  notebook: boolean | null = null; // whether the notebook is shared, as the kernel says; null where it cannot be
   speakers = false;
   leaseHolder: string | null = null;
   levelDb = -100;
@@ -47,7 +49,6 @@ export class Engine {
 
   private readonly listeners = new Set<(change: Change) => void>();
   private graph: AudioGraph | null = null;
-  private demoTimer: ReturnType<typeof setTimeout> | undefined;
   private stopTimer: ReturnType<typeof setTimeout> | undefined;
   private lastMomentMs = performance.now();
   private startCount = 0;
@@ -55,6 +56,11 @@ export class Engine {
 
   constructor(private readonly model: EngineModel) {
     this.devices = new Devices(model, () => this.onDevices(), (error) => this.fault("media", error));
+    this.demo = new DemoVoice({
+      ask: () => this.link.control({ type: "demo" }),
+      fault: (message) => (this.error = message),
+      changed: () => this.changed(),
+    });
     this.link = new Link(model, {
       onFrame: (frame) => this.onFrame(frame),
       onTick: (tick, grabFrame) => this.onTick(tick, grabFrame),
@@ -183,6 +189,11 @@ export class Engine {
     this.changed();
   }
 
+  /** Asks the kernel to share what cells do, or to stop; its answer is what is shown. */
+  setNotebook(on: boolean): void {
+    this.link.control({ type: "share_notebook", on });
+  }
+
   sendText(text: string): void {
     this.link.send({ kind: Kind.Text, timeS: this.capturedTicks * TICK_S, payload: { text } });
   }
@@ -191,35 +202,19 @@ export class Engine {
     if (this.shareDraft && this.running) this.link.send({ kind: Kind.Text, timeS: this.capturedTicks * TICK_S, payload: { draft } });
   }
 
-  /** The bundled voice asks a question by the road that a microphone takes. */
+  /** The bundled voice asks a question, or falls silent. */
   async playDemo(): Promise<void> {
-    if (this.demo !== "idle") {
-      clearTimeout(this.demoTimer);
-      this.graph?.stopDemo();
-      this.demo = "idle";
-      return this.changed();
-    }
-    this.demo = "asked";
-    this.changed();
-    if (!this.running) await this.start(false);
-    if (!this.running) {
-      this.demo = "idle";
-      return this.changed();
-    }
-    this.demoTimer = setTimeout(() => {
-      if (this.demo !== "asked") return;
-      this.demo = "idle";
-      this.error = "the kernel sent no demo voice";
-      this.changed();
-    }, DEMO_PATIENCE_MS);
-    this.link.control({ type: "demo" });
+    if (this.demo.state !== "idle") return this.demo.stop(this.graph);
+    await this.demo.ask(async () => {
+      if (!this.running) await this.start(false);
+      return this.running;
+    });
   }
 
   dispose(): void {
     this.disposed = true;
     if (this.running && this.mine) this.link.control({ type: "stop" });
     void this.halt();
-    clearTimeout(this.demoTimer);
     clearTimeout(this.stopTimer);
     this.devices.close();
     this.link.close();
@@ -264,21 +259,10 @@ export class Engine {
       if (this.transcript.add(moment)) this.changed("words");
       if (!this.running) this.changed("tick");
     } else if (frame.kind === Kind.Demo) {
-      this.onDemo(frame);
+      this.demo.came(frame, this.graph);
     } else if (frame.kind === Kind.ControlDown && frame.json) {
       this.onControl(frame.json);
     }
-  }
-
-  private onDemo(frame: Frame): void {
-    if (this.demo !== "asked" || !this.graph) return;
-    clearTimeout(this.demoTimer);
-    this.demo = "playing";
-    this.graph.playDemo(pcmOf(frame.payload), frame.seq || 16000, () => {
-      this.demo = "idle";
-      this.changed();
-    });
-    this.changed();
   }
 
   private onControl(message: Json): void {
@@ -307,6 +291,10 @@ export class Engine {
         break;
       case "stats":
         this.stats = message;
+        this.notebook = sharingOf(message, this.notebook);
+        break;
+      case "sharing":
+        this.notebook = sharingOf(message, this.notebook);
         break;
       case "surface":
         this.surface = textOr(message.title) || textOr(message.id);
@@ -331,6 +319,7 @@ export class Engine {
     };
     this.link.welcomed(message.socket);
     this.note = textOr(message.note);
+    this.notebook = sharingOf(message, null);
     const history = listOf(message.history);
     for (const item of history) this.recent.add(momentOf((item ?? {}) as Json));
     if (this.transcript.entries.length === 0) {
@@ -361,9 +350,8 @@ export class Engine {
     const graph = this.graph;
     this.running = false;
     this.graph = null;
-    this.demo = "idle";
+    this.demo.forget();
     this.levelDb = -100;
-    clearTimeout(this.demoTimer);
     this.devices.release();
     this.tap.reset(null, null);
     this.link.post({ type: "live", on: false });

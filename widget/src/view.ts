@@ -2,9 +2,10 @@
 
 import { ApprovalPanel } from "./approval";
 import type { Json } from "./codec";
-import { icon, make, setText } from "./dom";
+import { icon, make, press, setText, toggle } from "./dom";
 import type { Change, Engine } from "./engine";
 import type { MediaKind } from "./media";
+import { Sharing } from "./sharing";
 import { headline, hint, type StatusFacts, statusWords } from "./status";
 import { clock, columnOf, loudness } from "./strip";
 import { StripCanvas } from "./stripcanvas";
@@ -51,6 +52,7 @@ class View {
   private readonly speakers = toggle("Speakers", "Loudspeakers instead of headphones: the model's voice is turned down so that the microphone hears less of it", () =>
     this.engine.setSpeakers(!this.engine.speakers),
   );
+  private readonly sharing: Sharing;
   private readonly status = make("div", { class: "imk-status", "aria-label": "Status" });
   private readonly readout = make("div", { class: "imk-readout", hidden: true });
   private readonly approvals: ApprovalPanel;
@@ -65,6 +67,11 @@ class View {
     this.toggles = { microphone: this.deviceToggle("microphone"), camera: this.deviceToggle("camera") };
     this.selects = { microphone: this.deviceSelect("microphone"), camera: this.deviceSelect("camera") };
     this.approvals = new ApprovalPanel({ approvals: engine.link.approvals, mine: () => engine.mine, send: (answer) => this.onAnswer(answer) });
+    this.sharing = new Sharing({
+      shared: () => engine.notebook,
+      allowed: () => engine.link.state === "connected" && (engine.mine || engine.notebook === true),
+      set: (on) => engine.setNotebook(on),
+    });
     this.preview.muted = true;
     this.demoButton.append(icon("voice"), make("span", {}, "Play demo voice"));
     this.demoButton.title = "A bundled voice asks a question through the microphone's road; needs no microphone";
@@ -85,7 +92,7 @@ class View {
         make("aside", { class: "imk-side" },
           make("div", { class: "imk-screen" }, this.preview, this.previewNote),
           this.meterBox, this.selects.microphone, this.selects.camera)),
-      make("div", { class: "imk-foot" }, form, make("div", { class: "imk-switches" }, this.draft, this.speakers)),
+      make("div", { class: "imk-foot" }, form, make("div", { class: "imk-switches" }, this.draft, this.speakers, this.sharing.button, this.sharing.words)),
       this.status);
     for (const type of ["keydown", "keyup", "keypress"]) this.element.addEventListener(type, (event) => event.stopPropagation());
   }
@@ -145,7 +152,7 @@ class View {
     return {
       link: e.link.state, state: e.session.state, reason: e.session.reason, starting: e.starting, running: e.running, mine: e.mine,
       silentKernel: e.silentKernel, insecure: e.insecure, microphone: device("microphone"), camera: device("camera"),
-      demo: e.demo === "playing", notebook: e.stats.notebook === true, lane: e.link.lane, laneReason: e.link.laneReason, rttMs: e.link.rttMs,
+      demo: e.demo.state === "playing", notebook: e.notebook === true, lane: e.link.lane, laneReason: e.link.laneReason, rttMs: e.link.rttMs,
       computeMs: typeof compute === "number" ? compute : null,
       dropped: numberOr(e.stats.dropped, 0) + e.link.droppedTicks, missed: numberOr(e.stats.missed, 0),
     };
@@ -171,6 +178,7 @@ class View {
     void this.fillSelects();
     press(this.draft, e.shareDraft);
     press(this.speakers, e.speakers);
+    this.sharing.draw();
   }
 
   private drawButtons(): void {
@@ -185,9 +193,9 @@ class View {
     this.takeButton.hidden = e.mine;
     this.takeButton.disabled = e.link.state !== "connected";
     this.soundButton.hidden = !e.soundBlocked;
-    this.demoButton.disabled = e.link.state !== "connected" || !e.mine || !e.canSound || e.demo === "asked";
-    press(this.demoButton, e.demo !== "idle");
-    setText(this.demoButton.lastElementChild!, e.demo === "playing" ? "Stop demo voice" : "Play demo voice");
+    this.demoButton.disabled = e.link.state !== "connected" || !e.mine || !e.canSound || e.demo.state === "asked";
+    press(this.demoButton, e.demo.state !== "idle");
+    setText(this.demoButton.lastElementChild!, e.demo.state === "playing" ? "Stop demo voice" : "Play demo voice");
     this.input.disabled = e.link.state !== "connected" || !e.mine;
   }
 
@@ -308,14 +316,4 @@ function onOff(value: unknown): string {
 
 function button(className: string, onclick: () => void): HTMLButtonElement {
   return make("button", { class: `imk-button ${className}`, type: "button", onclick });
-}
-
-function toggle(text: string, title: string, onclick: () => void): HTMLButtonElement {
-  const element = make("button", { class: "imk-switch", type: "button", title, role: "switch", "aria-checked": "false", onclick });
-  element.append(make("span", { class: "imk-knob", "aria-hidden": "true" }), text);
-  return element;
-}
-
-function press(element: HTMLElement, on: boolean): void {
-  element.setAttribute(element.getAttribute("role") === "switch" ? "aria-checked" : "aria-pressed", String(on));
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { approvalOf, ApprovalPanel, Approvals, secondsLeft, visible } from "../src/approval";
 import { type Frame, type Json, Kind } from "../src/codec";
+import { FakeElement } from "./fakedom";
 
 const down = (json: Json): Frame => ({ kind: Kind.ControlDown, flags: 0, epoch: 0, seq: 0, timeS: 0, payload: new Uint8Array(), json }) as unknown as Frame;
 const question = (more: Json = {}): Json => ({
@@ -69,33 +70,6 @@ describe("questions that wait", () => {
   });
 });
 
-// As much of a document as the panel uses.
-class FakeElement {
-  attributes: Record<string, string> = {};
-  children: (FakeElement | string)[] = [];
-  listeners: Record<string, () => void> = {};
-  parent: FakeElement | null = null;
-  disabled = false;
-  hidden = false;
-  focused = 0;
-  constructor(readonly tag: string) {}
-  setAttribute(name: string, value: string): void { this.attributes[name] = value; }
-  addEventListener(name: string, call: () => void): void { this.listeners[name] = call; }
-  append(...nodes: (FakeElement | string)[]): void {
-    for (const node of nodes) {
-      if (node instanceof FakeElement) node.parent = this;
-      this.children.push(node);
-    }
-  }
-  remove(): void { if (this.parent) this.parent.children = this.parent.children.filter((child) => child !== this); }
-  focus(): void { this.focused++; }
-  get textContent(): string { return this.children.map((child) => (typeof child === "string" ? child : child.textContent)).join(""); }
-  set textContent(text: string) { this.children = [text]; }
-  set innerHTML(_: string) { throw new Error("HTML"); }
-  all(): FakeElement[] { return this.children.flatMap((child) => (child instanceof FakeElement ? [child, ...child.all()] : [])); }
-  of(name: string): FakeElement[] { return this.all().filter((element) => (element.attributes.class ?? "").split(" ").includes(name)); }
-}
-
 describe("the panel", () => {
   let now = 0;
   let sent: Json[] = [];
@@ -105,7 +79,7 @@ describe("the panel", () => {
   let root: FakeElement;
   beforeEach(() => {
     vi.useFakeTimers();
-    vi.stubGlobal("document", { createElement: (tag: string) => new FakeElement(tag) });
+    vi.stubGlobal("document", FakeElement.document);
     [now, sent, mine] = [0, [], true];
     approvals = new Approvals("me", () => now);
     panel = new ApprovalPanel({ approvals, mine: () => mine, send: (answer) => sent.push(answer) }, () => now);
