@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imkit.capture import AudioArray, OrderedSource, Script
-from imkit.recordings import Recorder
+from imkit.recordings import Consent, Recorder, open_recording, replay
 from imkit.stream import INPUT_RATE, TICKS_PER_S, Moment, Percept
 from imkit.views.lanes import DEADLINE_MS
 
@@ -243,17 +243,16 @@ def _stop(model: str) -> Iterator[Row]:
 
 
 def _replay(model: str) -> Iterator[Row]:
-    logs = []
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(2):
-            out = Path(folder) / str(number)
-            with _session(model) as session:
-                recorder = Recorder(out, output_rate=session.model.spec.output_rate)
-                with recorder:
-                    session.sink = recorder
-                    session.run(_conversation(), seconds=30, tail_s=4)
-            logs.append((out / "events.jsonl").read_bytes() + (out / "model.wav").read_bytes())
-    yield Row("replay of 30 s: logs that differ", float(logs[0] != logs[1]), 0, "", f"{len(logs[0])} bytes")
+    with tempfile.TemporaryDirectory() as folder, _session(model) as session:
+        spec = session.model.spec
+        with Recorder(
+            folder, output_rate=spec.output_rate, model=spec.name, consent=Consent("imkit bench")
+        ) as recorder:
+            session.tap = recorder
+            session.run(_conversation(), seconds=30, tail_s=4)
+        result = replay(open_recording(folder), session.model)
+    note = f"{result.compared} micro-turns"
+    yield Row("replay of 30 s: logs that differ", float(not result.same), 0, "", note)
 
 
 def _open_close(model: str) -> Iterator[Row]:

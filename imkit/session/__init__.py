@@ -5,7 +5,7 @@ from .drive import Drive, Inbox
 from .loop import Loop
 from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
 from .session import Session, State
-from .sink import Sink
+from .sink import Sink, Tap
 
 __all__ = [
     "Delegation",
@@ -18,5 +18,6 @@ __all__ = [
     "Sink",
     "SourcePacer",
     "State",
+    "Tap",
     "VirtualPacer",
 ]

@@ -34,7 +34,7 @@ from .drive import STALL_S, Drive, Inbox
 from .loop import Loop
 from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
 from .package import in_brief
-from .sink import Sink
+from .sink import Sink, Tap
 from .tally import Tally
 
 JOIN_S = 10.0
@@ -101,6 +101,8 @@ class Session:
         self._own_tools = Toolbox(given).names
         self.source: Source | None = None if source is None else as_source(source)
         self.sink = sink
+        self.tap: Tap | None = None
+        """What stands between the source and the model and keeps what goes by; set it at any time."""
         self.seed = seed
         self.timeline = Timeline(self.model.spec.output_rate)
         self.board = Board()
@@ -144,8 +146,10 @@ class Session:
                     self._played = False
                     self._ledger = Ledger(self.model.spec.output_rate, self._top_epoch + 1)
                     self.timeline = Timeline(self.model.spec.output_rate)
+                newest = self.timeline[-1].index + 1 if len(self.timeline) else 0
                 if self._loop is None:
                     self._loop = Loop(self.model, self._config(), ledger=self._ledger, clock=time.perf_counter)
+                    self._tell_opened(newest)
                 self._loop.delegation = delegation
             except BaseException:
                 executor.shutdown()
@@ -154,13 +158,13 @@ class Session:
             pacer: Pacer = RealPacer(self._clock, self._stop.wait)
             if source.clocked:
                 pacer = SourcePacer(cast(ClockedSource, source))
-            newest = self.timeline[-1].index + 1 if len(self.timeline) else 0
             drive = Drive(
                 self._loop,
                 source,
                 pacer,
                 self.timeline,
                 sink=self.sink,
+                tap=lambda: self.tap,
                 inbox=self._inbox,
                 clock=self._clock,
                 first_index=newest,
@@ -267,12 +271,14 @@ class Session:
             try:
                 played.open()
                 loop = Loop(self.model, self._config(), delegation, ledger=self._ledger, clock=time.perf_counter)
+                self._tell_opened(0)
                 drive = Drive(
                     loop,
                     played,
                     VirtualPacer(),
                     self.timeline,
                     sink=self.sink,
+                    tap=lambda: self.tap,
                     inbox=self._inbox,
                     limit_s=seconds,
                     tail_s=tail_s,
@@ -381,6 +387,11 @@ class Session:
         self._state, self.reason = state, reason
         for callback in self._on_state if changed else ():
             self._tell(callback, state, reason)
+
+    def _tell_opened(self, index: int) -> None:
+        """A fresh state of the model is stepped from tick ``index`` on."""
+        if self.tap is not None:
+            self._tell(self.tap.opened, index, self._config(), self._ledger.epoch)
 
     def _tell(self, callback: Callable[..., object], *values: object) -> None:
         try:
