@@ -25,7 +25,8 @@ QUALITY: Final = 3
 
 def pcm_of(audio: NDArray[np.float32]) -> NDArray[np.int16]:
     """float32 in [-1, 1] as 16-bit samples, little-endian; what lies outside is clipped."""
-    return np.clip(np.rint(audio * np.float32(SCALE)), -SCALE, SCALE - 1).astype("<i2")
+    pcm: NDArray[np.int16] = np.clip(np.rint(audio * np.float32(SCALE)), -SCALE, SCALE - 1).astype("<i2")
+    return pcm
 
 
 def audio_of(pcm: NDArray[np.int16]) -> NDArray[np.float32]:

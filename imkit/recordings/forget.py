@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 from .journal import Journal, Part, Segment, read_journal, sealed, unsealed
@@ -35,16 +36,36 @@ from .tail import TailTick, max_bytes, read_ticks
 
 
 def forget_from(folder: Path, cut: int, output_rate: int) -> None:
-    """Deletes the ticks from ``cut`` on. Nobody may write meanwhile. Raises OSError and RecordingError."""
+    """Deletes the ticks from ``cut`` on, and finishes what a crash interrupted before. Nobody may write meanwhile.
+
+    Raises OSError and RecordingError.
+    """
     journal = read_journal(folder)
     if journal.forgetting is not None:
-        cut = min(cut, journal.forgetting)
-    tail = list(read_ticks(read_bytes(folder, TAIL, max_bytes(output_rate)), output_rate))
-    end = max([journal.end, *(one.tick + 1 for one in tail)])
-    _append(folder, sum(map(len, journal.lines)), sealed("forgetting", {"from": cut}))
+        _forget(folder, journal, output_rate)
+        journal = read_journal(folder)
+    tail = _tail(folder, output_rate)
+    end = max([cut, journal.end, *(one.tick + 1 for one in tail)])
+    _append(folder, sum(map(len, journal.lines)), sealed("forgetting", {"from": cut, "end": end}))
+    _forget(folder, replace(journal, forgetting=(cut, end)), output_rate)
+
+
+def _tail(folder: Path, output_rate: int) -> list[TailTick]:
+    return list(read_ticks(read_bytes(folder, TAIL, max_bytes(output_rate)), output_rate))
+
+
+def _forget(folder: Path, journal: Journal, output_rate: int) -> None:
+    """What the journal says is being forgotten, from wherever it was left."""
+    assert journal.forgetting is not None
+    cut, end = journal.forgetting
     kept = [segment for segment in journal.segments if segment.end <= cut]
     split = next((one for one in journal.segments if one.first < cut < one.end), None)
-    left, sizes = _left(folder, kept, split, [one for one in tail if one.tick >= journal.end], cut, output_rate)
+    tail = _tail(folder, output_rate)
+    if split and tail and tail[0].tick >= split.first and tail[-1].tick < cut:
+        left, sizes = _left(folder, kept, None, tail, cut, output_rate)  # the segment was cut before
+    else:
+        newer = [one for one in tail if one.tick >= journal.end]
+        left, sizes = _left(folder, kept, split, newer, cut, output_rate)
     replace_file(folder / TAIL, b"".join(one.to_bytes() for one in left))
     for path in ours(folder):
         around = path.parent.name if path.parent != folder else ""
@@ -58,7 +79,7 @@ def forget_from(folder: Path, cut: int, output_rate: int) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-    told = sealed("forgot", {"from": cut, "ticks": max(0, end - cut)})
+    told = sealed("forgot", {"from": cut, "ticks": end - cut})
     replace_file(folder / JOURNAL, b"".join([*_journal_left(journal, cut), told]))
 
 

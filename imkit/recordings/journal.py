@@ -93,13 +93,9 @@ class Segment:
         frames = value["frames"]
         if not ticks or not moments or not isinstance(frames, list) or len(frames) > 2 * ticks:
             raise ValueError("has no ticks, or more pictures than they can have")
-        return cls(
-            first,
-            ticks,
-            moments,
-            *(_part(value[name]) for name in ("user", "model", "events", "machine")),
-            tuple(_frame(frame, first, first + ticks) for frame in frames),
-        )
+        user, model, events, machine = (_part(value[name]) for name in ("user", "model", "events", "machine"))
+        pictures = tuple(_frame(frame, first, first + ticks) for frame in frames)
+        return cls(first, ticks, moments, user, model, events, machine, pictures)
 
     def _parts(self) -> Iterable[tuple[str, Part]]:
         return (("user", self.user), ("model", self.model), ("events", self.events), ("machine", self.machine))
@@ -136,7 +132,8 @@ class Journal:
     opened: Mapping[int, Mapping[str, Any]]
     lost: tuple[tuple[int, int, str], ...]
     forgot: tuple[tuple[int, int], ...]
-    forgetting: int | None
+    forgetting: tuple[int, int] | None
+    """From which tick on, and the tick after the last that there was."""
     closed: Mapping[str, Any] | None
     lines: tuple[bytes, ...]
 
@@ -155,7 +152,7 @@ def read_journal(folder: Path) -> Journal:
     opened: dict[int, dict[str, Any]] = {}
     lost: list[tuple[int, int, str]] = []
     forgot: list[tuple[int, int]] = []
-    forgetting: int | None = None
+    forgetting: tuple[int, int] | None = None
     closed: dict[str, Any] | None = None
     for number, line in enumerate(lines, 1):
         try:
@@ -176,7 +173,7 @@ def read_journal(folder: Path) -> Journal:
                     (whole(value.get("from"), MAX_TICK), whole(value.get("moments"), MAX_TICK), str(value["why"]))
                 )
             elif kind == "forgetting":
-                forgetting = whole(value.get("from"), MAX_TICK)
+                forgetting = whole(value.get("from"), MAX_TICK), whole(value.get("end"), MAX_TICK)
             elif kind == "forgot":
                 forgot.append((whole(value.get("from"), MAX_TICK), whole(value.get("ticks"), MAX_TICK)))
             else:

@@ -112,8 +112,8 @@ def _entry(path: Path) -> Entry:
         "note": facts["stopped"] or (f"{counts['lost']} moments lost" if counts["lost"] else ""),
     }
     typed = " ".join(moment.percept.text for moment in recording if moment.percept.text)
-    sides = [" ".join(word.text for word in words) for words in (recording.heard(), recording.words())]
-    return Entry(path, row, *sides, typed)
+    heard, words = (" ".join(word.text for word in said) for said in (recording.heard(), recording.words()))
+    return Entry(path, row, heard, words, typed)
 
 
 def _shown(value: Any) -> str:

@@ -54,8 +54,8 @@ class Media:
         if newest is not None:
             return newest.user if stream == USER else newest.model
         segment = self._segments[bisect_right(self._firsts, tick) - 1]
-        decoded = self.segment(stream, segment)
-        return decoded[tick - segment.first]
+        pcm: NDArray[np.int16] = self.segment(stream, segment)[tick - segment.first]
+        return pcm
 
     def segment(self, stream: str, segment: Segment) -> NDArray[np.int16]:
         """All of a segment, int16 [ticks, samples]."""
@@ -153,6 +153,6 @@ def _lazy(owner: type, name: str, read: Any) -> property:
     return property(get, slot.__set__, doc=f"See ``{owner.__name__}``.")
 
 
-RecordedPercept.audio = _lazy(Percept, "audio", lambda self: self._media.sound(USER, self.index))  # type: ignore[assignment]
-RecordedPercept.frames = _lazy(Percept, "frames", lambda self: self._media.frames(self.index))  # type: ignore[assignment]
-RecordedAct.audio = _lazy(Act, "audio", lambda self: self._media.sound(MODEL, self.index))  # type: ignore[assignment]
+RecordedPercept.audio = _lazy(Percept, "audio", lambda self: self._media.sound(USER, self.index))  # type: ignore[assignment,misc]
+RecordedPercept.frames = _lazy(Percept, "frames", lambda self: self._media.frames(self.index))  # type: ignore[assignment,misc]
+RecordedAct.audio = _lazy(Act, "audio", lambda self: self._media.sound(MODEL, self.index))  # type: ignore[assignment,misc]

@@ -94,9 +94,10 @@ def read_content(folder: Path) -> Content:
         raise RecordingError(f"{folder}: is no folder; expected the folder of a recording.")
     header = read_header(folder)
     for left in range(TRIES - 1, -1, -1):
+        there = size_of(folder, EVENTS)  # before the rest is looked at: what is written meanwhile is no surplus
         journal = read_journal(folder)
         try:
-            content = _read(folder, header, journal)
+            content = _read(folder, header, journal, there)
         except RecordingError:
             if left and read_journal(folder).lines != journal.lines:
                 continue
@@ -106,9 +107,9 @@ def read_content(folder: Path) -> Content:
     raise RecordingError(f"{folder}: changes faster than it can be read; try again.")
 
 
-def _read(folder: Path, header: Mapping[str, Any], journal: Journal) -> Content:
+def _read(folder: Path, header: Mapping[str, Any], journal: Journal, there: int) -> Content:
     rate = header["output_rate"]
-    cut = journal.forgetting
+    cut = journal.forgetting[0] if journal.forgetting is not None else None
     segments = [one for one in journal.segments if cut is None or one.end <= cut]
     done = segments[-1].end if segments else 0
     try:
@@ -135,6 +136,8 @@ def _read(folder: Path, header: Mapping[str, Any], journal: Journal) -> Content:
             if value.get("rounded"):
                 rounded.add(moment.index)
             moments.append(moment)
+        if cut is None:
+            _no_surplus(folder, events, sum(one.events.size for one in segments), len(tail), there)
         size += events.seek(0, 2) + machine.seek(0, 2)
     _belong(folder, moments, segments, tail)
     return Content(header, journal, media, moments, frozenset(rounded), size)
@@ -175,6 +178,16 @@ def _lines(
         if [zlib.crc32(line + b"\n") for line in pair] != [one.line_crc, one.machine_crc]:
             raise RecordingError(f"{folder / EVENTS}: the line of tick {one.tick} does not match its checksum.")
         yield pair
+
+
+def _no_surplus(folder: Path, events: BinaryIO, start: int, ticks: int, there: int) -> None:
+    """Behind the newest tick there may be one line that a crash left; more, and the rest of their ticks is missing."""
+    events.seek(start)
+    lines = events.read(max(0, min(there - start, MAX_PIECE_BYTES))).count(b"\n")
+    if lines > ticks + 1:
+        raise RecordingError(
+            f"{folder / EVENTS}: holds {lines - ticks} more ticks than the journal and the tail know; one was cut."
+        )
 
 
 def _piece(path: Path, file: BinaryIO, part: Part, moments: int) -> list[bytes]:

@@ -306,9 +306,9 @@ class Recorder:
             content = flac_of(pcm.reshape(-1), rate)
             replace_file(self.folder / sound_name(name, first), content)
             sounds[name] = Part.of(content)
-        logs = [self._files[name].since_mark() for name in (EVENTS, MACHINE)]
+        events, machine = self._files[EVENTS].since_mark(), self._files[MACHINE].since_mark()
         frames = tuple((one.tick, number, part) for one in ticks for number, part in enumerate(one.frames))
-        segment = Segment(first, count, len(ticks), sounds[USER], sounds[MODEL], *logs, frames)
+        segment = Segment(first, count, len(ticks), sounds[USER], sounds[MODEL], events, machine, frames)
         for name in (EVENTS, MACHINE):
             self._files[name].sync()
         self._note("segment", segment.to_json())
