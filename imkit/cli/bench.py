@@ -77,6 +77,7 @@ def benchmarks(model: str, minutes: float) -> dict[str, Callable[[], Iterator[Ro
         "replay": lambda: _replay(model),
         "open and close": lambda: _open_close(model),
         "delegate": lambda: _delegate(model),
+        "recordings": _recordings,
         "long run": lambda: _long(model, minutes),
     }
 
@@ -108,16 +109,16 @@ class Again(OrderedSource):
 
     def __init__(self, ticks: list[NDArray[np.float32]]) -> None:
         super().__init__("again")
-        self._ticks = ticks
+        self.ticks = ticks
 
     def _start(self) -> None:
         return None
 
     def _tick(self, index: int) -> Percept | None:
-        return Percept(index, self._ticks[self._position % len(self._ticks)])
+        return Percept(index, self.ticks[self._position % len(self.ticks)])
 
 
-def _conversation() -> Again:
+def conversation() -> Again:
     """All questions with three seconds of quiet between them, for ever."""
     quiet = np.zeros(3 * INPUT_RATE, np.float32)
     whole = np.concatenate([part for question in questions() for part in (question.audio, quiet)])
@@ -172,7 +173,7 @@ def _compute(model: str, *, busy: bool, seconds: float = 60.0) -> Iterator[Row]:
     watch, stop = _Watch(), threading.Event()
     thread = threading.Thread(target=_python_work, args=(stop,), daemon=True)
     with _session(model, watch) as session:
-        session.run(_conversation(), seconds=2, tail_s=0)
+        session.run(conversation(), seconds=2, tail_s=0)
         watch.compute_ms.clear()
         from imkit.session import switch
 
@@ -180,7 +181,7 @@ def _compute(model: str, *, busy: bool, seconds: float = 60.0) -> Iterator[Row]:
         try:
             if busy:
                 thread.start()
-            session.run(_conversation(), seconds=seconds, tail_s=0)
+            session.run(conversation(), seconds=seconds, tail_s=0)
         finally:
             stop.set()
             switch.release()
@@ -249,7 +250,7 @@ def _replay(model: str) -> Iterator[Row]:
             folder, output_rate=spec.output_rate, model=spec.name, consent=Consent("imkit bench")
         ) as recorder:
             session.tap = recorder
-            session.run(_conversation(), seconds=30, tail_s=4)
+            session.run(conversation(), seconds=30, tail_s=4)
         result = replay(open_recording(folder), session.model)
     note = f"{result.compared} micro-turns"
     yield Row("replay of 30 s: logs that differ", float(not result.same), 0, "", note)
@@ -274,10 +275,16 @@ def _delegate(model: str) -> Iterator[Row]:
     return delegate(model)
 
 
+def _recordings() -> Iterator[Row]:
+    from .bench_recordings import recordings
+
+    return recordings(save=Path("bench_recordings.json"))
+
+
 def _long(model: str, minutes: float) -> Iterator[Row]:
     watch = _Watch()
     with _session(model, watch) as session:
-        session.run(_conversation(), seconds=60 * minutes, tail_s=0)
+        session.run(conversation(), seconds=60 * minutes, tail_s=0)
     last = watch.compute_ms[-60 * TICKS_PER_S :]
     note = f"last minute of {minutes:g} simulated"
     yield Row(f"tick compute after {minutes:g} min, p50", rank(last, 0.5), 40, "ms", note)

@@ -50,6 +50,8 @@ class Content:
     """Ticks whose sound or pictures were stored less exactly than the model had them."""
     size: int
     """Bytes of all files together."""
+    behind: int = 0
+    """Lines of the log behind the newest tick, whose sound is not there: a crash leaves one, a loss of power more."""
 
     @property
     def end(self) -> int:
@@ -136,11 +138,10 @@ def _read(folder: Path, header: Mapping[str, Any], journal: Journal, there: int)
             if value.get("rounded"):
                 rounded.add(moment.index)
             moments.append(moment)
-        if cut is None:
-            _no_surplus(folder, events, sum(one.events.size for one in segments), len(tail), there)
+        behind = 0 if cut is not None else _behind(events, sum(one.events.size for one in segments), len(tail), there)
         size += events.seek(0, 2) + machine.seek(0, 2)
     _belong(folder, moments, segments, tail)
-    return Content(header, journal, media, moments, frozenset(rounded), size)
+    return Content(header, journal, media, moments, frozenset(rounded), size, behind)
 
 
 def _sizes(folder: Path, segments: list[Segment], tail: list[TailTick]) -> int:
@@ -180,14 +181,10 @@ def _lines(
         yield pair
 
 
-def _no_surplus(folder: Path, events: BinaryIO, start: int, ticks: int, there: int) -> None:
-    """Behind the newest tick there may be one line that a crash left; more, and the rest of their ticks is missing."""
+def _behind(events: BinaryIO, start: int, ticks: int, there: int) -> int:
+    """Whole lines behind the newest tick, up to byte ``there``."""
     events.seek(start)
-    lines = events.read(max(0, min(there - start, MAX_PIECE_BYTES))).count(b"\n")
-    if lines > ticks + 1:
-        raise RecordingError(
-            f"{folder / EVENTS}: holds {lines - ticks} more ticks than the journal and the tail know; one was cut."
-        )
+    return max(0, events.read(max(0, min(there - start, MAX_PIECE_BYTES))).count(b"\n") - ticks)
 
 
 def _piece(path: Path, file: BinaryIO, part: Part, moments: int) -> list[bytes]:

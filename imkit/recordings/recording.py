@@ -53,7 +53,10 @@ class Recording:
         journal = content.journal
         ticks = moments[-1].index + 1 - moments[0].index if moments else 0
         closed = journal.closed or {}
-        stopped = str(closed.get("stopped", "")) if journal.closed is not None else "it was not closed"
+        stopped = str(closed.get("stopped", ""))
+        if journal.closed is None:
+            cut = f", and its newest {content.behind} ticks are missing" if content.behind > 1 else ""
+            stopped = f"it was not closed{cut}"
         lost = sum(number for _, number, _ in journal.lost)
         return dict(content.header) | {
             "consent": dict(journal.consent),

@@ -87,8 +87,10 @@ def test_a_file_that_was_cut_or_replaced_is_noticed(whole, tmp_path, name, how):
         assert len(read_all(folder)) == 12  # the end of its last line holds nothing
     elif name in {"events.jsonl", "machine.jsonl"} and how == "one byte more":
         assert len(read_all(folder)) == 12  # what is behind the last tick was never committed
-    elif name == "journal.jsonl" and how in {"one byte short"}:
-        assert not read_all(folder).facts["complete"]  # as if it had been killed while closing
+    elif name == "journal.jsonl" and how in {"half", "one byte short"}:
+        recording = read_all(folder)  # as if it had been killed before that was written
+        lost = "" if how == "one byte short" else ", and its newest 12 ticks are missing"
+        assert recording.facts["stopped"] == f"it was not closed{lost}"
     else:
         with pytest.raises(RecordingError):
             read_all(folder)
@@ -137,6 +139,7 @@ def test_a_crash_at_any_byte_of_the_tail_leaves_the_ticks_before_it(cut_off, tmp
         recording = read_all(folder)
         assert len(recording) == int(int(share * size) / (size / 12) + 1e-9) or abs(len(recording) - 12 * share) <= 1
         assert [m.index for m in recording] == list(range(len(recording)))
+        assert ("ticks are missing" in recording.facts["stopped"]) == (len(recording) < 11)
         return
     if int(share * size) == size:
         return

@@ -96,8 +96,8 @@ def test_one_recording_at_a_time(session, tmp_path):
     session.record(tmp_path / "r")
     with pytest.raises(SessionError, match="stop_recording"):
         session.record(tmp_path / "s")
+    session.stop_recording()
     with pytest.raises(RecordingError, match="is not empty"):
-        session.stop_recording()
         session.record(tmp_path / "r")
     assert session.recording is None
     session.close()
