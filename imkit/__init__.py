@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .adapters import load
     from .notebook import LiveSession as Session
+    from .recordings import list_recordings, open_recording
     from .stream import (
         Act,
         Call,
@@ -48,8 +49,10 @@ _HOME = {
     "Surface": "surfaces",
     "Timeline": "stream",
     "Word": "stream",
+    "list_recordings": "recordings",
     "load": "adapters",
     "mcp": "tools",
+    "open_recording": "recordings",
     "tool": "tools",
 }
 
@@ -69,8 +72,10 @@ __all__ = [
     "Surface",
     "Timeline",
     "Word",
+    "list_recordings",
     "load",
     "mcp",
+    "open_recording",
     "tool",
 ]
 

@@ -10,6 +10,7 @@ import soundfile
 import imkit
 from imkit.cli import bench, check, lab, main
 from imkit.cli.run import demo_audio, load_model
+from imkit.recordings import open_recording
 from imkit.stream import ModelError
 
 MODEL = ["--model", "fakes:FakeModel"]
@@ -38,9 +39,10 @@ def test_run_writes_a_whole_recording(tmp_path, sound, script, capsys):
     out = tmp_path / "out"
     assert run("--audio", sound, "--text", script, "--out", out, "--seed", 3, *MODEL) == 0
     assert sorted(path.name for path in out.iterdir()) == [
-        "events.jsonl", "heard.json", "model.wav", "session.json", "timeline.html", "user.wav", "words.json",
+        "events.jsonl", "frames", "heard.json", "journal.jsonl", "machine.jsonl", "model", "model.wav", "session.json",
+        "tail.bin", "timeline.html", "user", "user.wav", "words.json",
     ]  # fmt: skip
-    head = json.loads((out / "session.json").read_text())
+    head = open_recording(out).facts
     assert (head["model"], head["seed"], head["complete"]) == ("fake", 3, True)
     assert head["sources"] == {"audio": "a.wav", "text": "t.jsonl"}
     assert head["duration_s"] == pytest.approx(1.6 + 4)  # the script's last tick is the eighth
@@ -64,7 +66,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path, sound, script):
 
 def test_seconds_cut_the_input(tmp_path, sound):
     assert run("--audio", sound, "--seconds", "0.4", "--out", tmp_path / "out", *MODEL) == 0
-    assert json.loads((tmp_path / "out" / "session.json").read_text())["duration_s"] == pytest.approx(4.4)
+    assert open_recording(tmp_path / "out").duration_s == pytest.approx(4.4)
 
 
 def test_video_brings_its_sound_unless_audio_is_given(tmp_path, sound):
@@ -88,7 +90,7 @@ def test_video_brings_its_sound_unless_audio_is_given(tmp_path, sound):
     np.testing.assert_allclose(one[100:15_900], 0.1, atol=1e-3)
     assert abs(two[:16_000].mean()) < 0.01
     for name in ("one", "two"):
-        assert json.loads((tmp_path / name / "session.json").read_text())["counts"]["frames"] == 5
+        assert open_recording(tmp_path / name).facts["counts"]["frames"] == 5
 
 
 def test_train_is_handed_its_options(monkeypatch):
@@ -141,7 +143,7 @@ def test_a_source_that_fails_half_way_leaves_what_was_recorded(tmp_path, capsys)
     soundfile.write(path, samples, 16_000, subtype="FLOAT")
     assert run("--audio", path, "--out", tmp_path / "out", *MODEL) == 2
     assert "nan.wav: holds NaN or infinity at 1.250 s" in capsys.readouterr().err
-    head = json.loads((tmp_path / "out" / "session.json").read_text())
+    head = open_recording(tmp_path / "out").facts
     assert head["complete"] is False
     assert "NaN" in head["stopped"]
     assert len(soundfile.read(tmp_path / "out" / "user.wav")[0]) == round(head["duration_s"] * 16_000)
@@ -160,7 +162,7 @@ def test_demo_records_the_bundled_scene(tmp_path, monkeypatch, capsys):
     assert main(["demo", *MODEL]) == 0
     assert main(["demo", *MODEL]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["imkit-demo", "imkit-demo-2"]
-    length_s = json.loads((tmp_path / "imkit-demo" / "session.json").read_text())["duration_s"]
+    length_s = open_recording(tmp_path / "imkit-demo").duration_s
     assert 0 <= length_s - 4 - soundfile.info(demo_audio()).duration < 0.2
     assert "timeline.html" in capsys.readouterr().out
 

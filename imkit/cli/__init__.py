@@ -1,4 +1,4 @@
-"""The command line: ``imkit lab | check | demo | run | eval | bench | train``, each loaded when it is asked for."""
+"""The command line: ``imkit lab | check | demo | run | record | replay | eval | bench | train``, each loaded late."""
 
 from __future__ import annotations
 
@@ -37,6 +37,14 @@ def _command(arguments: argparse.Namespace) -> int:
         from .run import run
 
         return run(arguments)
+    if command == "record":
+        from .run import record
+
+        return record(arguments)
+    if command == "replay":
+        from .replay import replay
+
+        return replay(arguments)
     if command == "demo":
         from .run import demo
 
@@ -84,13 +92,19 @@ def _parser() -> argparse.ArgumentParser:
     _model(demo)
     _out(demo, required=False)
 
-    run = command("run", "Play files to the model in virtual time and write a recording folder.")
-    run.add_argument("--audio", metavar="A.wav", help="what is said: any file that libsndfile reads")
-    run.add_argument("--video", metavar="V.mp4", help="what is seen; its sound is used unless --audio is given")
-    run.add_argument("--text", metavar="T.jsonl", help='what is typed: lines such as {"t": 1.5, "text": "hello"}')
-    run.add_argument("--seconds", type=_seconds, metavar="N", help="at most so much of the input")
-    _model(run)
-    _out(run, required=True)
+    run = command("run", "Play files to the model in virtual time: a recording, its sounds, words and timeline.")
+    _played(run)
+    record = command("record", "Play files to the model in virtual time and write a recording, nothing beside it.")
+    _played(record)
+    record.add_argument("--acts", action="store_true", help="keep what acts tell besides (numbers, logits)")
+
+    replay = command("replay", "Run the model again on what was recorded.")
+    replay.add_argument("folder", metavar="DIR", help="the recording")
+    replay.add_argument(
+        "--check", action="store_true", help="exit with 0 if all is the same to the byte, else name where it is not"
+    )
+    replay.add_argument("--live", action="store_true", help="keep to the clock, and show what is said when it is said")
+    replay.add_argument("--model", help="as for run (the one it was recorded with, where imkit knows its name)")
 
     bench = command("bench", "Measure what the design asks for and print it beside its targets.")
     bench.add_argument("rows", nargs="*", metavar="ROW", help="only these rows, such as delegate; as --only")
@@ -139,6 +153,15 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("recipe", metavar="RECIPE", help="such as models/nano/recipe.toml")
     train.add_argument("options", nargs=argparse.REMAINDER, help="passed on to the training program")
     return parser
+
+
+def _played(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--audio", metavar="A.wav", help="what is said: any file that libsndfile reads")
+    parser.add_argument("--video", metavar="V.mp4", help="what is seen; its sound is used unless --audio is given")
+    parser.add_argument("--text", metavar="T.jsonl", help='what is typed: lines such as {"t": 1.5, "text": "hello"}')
+    parser.add_argument("--seconds", type=_seconds, metavar="N", help="at most so much of the input")
+    _model(parser)
+    _out(parser, required=True)
 
 
 def _model(parser: argparse.ArgumentParser) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imkit.capture import AudioArray, OrderedSource, Script
-from imkit.recordings import Recorder
+from imkit.recordings import Consent, Recorder, open_recording, replay
 from imkit.stream import INPUT_RATE, TICKS_PER_S, Moment, Percept
 from imkit.views.lanes import DEADLINE_MS
 
@@ -77,6 +77,7 @@ def benchmarks(model: str, minutes: float) -> dict[str, Callable[[], Iterator[Ro
         "replay": lambda: _replay(model),
         "open and close": lambda: _open_close(model),
         "delegate": lambda: _delegate(model),
+        "recordings": _recordings,
         "long run": lambda: _long(model, minutes),
     }
 
@@ -108,16 +109,16 @@ class Again(OrderedSource):
 
     def __init__(self, ticks: list[NDArray[np.float32]]) -> None:
         super().__init__("again")
-        self._ticks = ticks
+        self.ticks = ticks
 
     def _start(self) -> None:
         return None
 
     def _tick(self, index: int) -> Percept | None:
-        return Percept(index, self._ticks[self._position % len(self._ticks)])
+        return Percept(index, self.ticks[self._position % len(self.ticks)])
 
 
-def _conversation() -> Again:
+def conversation() -> Again:
     """All questions with three seconds of quiet between them, for ever."""
     quiet = np.zeros(3 * INPUT_RATE, np.float32)
     whole = np.concatenate([part for question in questions() for part in (question.audio, quiet)])
@@ -172,7 +173,7 @@ def _compute(model: str, *, busy: bool, seconds: float = 60.0) -> Iterator[Row]:
     watch, stop = _Watch(), threading.Event()
     thread = threading.Thread(target=_python_work, args=(stop,), daemon=True)
     with _session(model, watch) as session:
-        session.run(_conversation(), seconds=2, tail_s=0)
+        session.run(conversation(), seconds=2, tail_s=0)
         watch.compute_ms.clear()
         from imkit.session import switch
 
@@ -180,7 +181,7 @@ def _compute(model: str, *, busy: bool, seconds: float = 60.0) -> Iterator[Row]:
         try:
             if busy:
                 thread.start()
-            session.run(_conversation(), seconds=seconds, tail_s=0)
+            session.run(conversation(), seconds=seconds, tail_s=0)
         finally:
             stop.set()
             switch.release()
@@ -243,17 +244,16 @@ def _stop(model: str) -> Iterator[Row]:
 
 
 def _replay(model: str) -> Iterator[Row]:
-    logs = []
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(2):
-            out = Path(folder) / str(number)
-            with _session(model) as session:
-                recorder = Recorder(out, output_rate=session.model.spec.output_rate)
-                with recorder:
-                    session.sink = recorder
-                    session.run(_conversation(), seconds=30, tail_s=4)
-            logs.append((out / "events.jsonl").read_bytes() + (out / "model.wav").read_bytes())
-    yield Row("replay of 30 s: logs that differ", float(logs[0] != logs[1]), 0, "", f"{len(logs[0])} bytes")
+    with tempfile.TemporaryDirectory() as folder, _session(model) as session:
+        spec = session.model.spec
+        with Recorder(
+            folder, output_rate=spec.output_rate, model=spec.name, consent=Consent("imkit bench")
+        ) as recorder:
+            session.tap = recorder
+            session.run(conversation(), seconds=30, tail_s=4)
+        result = replay(open_recording(folder), session.model)
+    note = f"{result.compared} micro-turns"
+    yield Row("replay of 30 s: logs that differ", float(not result.same), 0, "", note)
 
 
 def _open_close(model: str) -> Iterator[Row]:
@@ -275,10 +275,16 @@ def _delegate(model: str) -> Iterator[Row]:
     return delegate(model)
 
 
+def _recordings() -> Iterator[Row]:
+    from .bench_recordings import recordings
+
+    return recordings(save=Path("bench_recordings.json"))
+
+
 def _long(model: str, minutes: float) -> Iterator[Row]:
     watch = _Watch()
     with _session(model, watch) as session:
-        session.run(_conversation(), seconds=60 * minutes, tail_s=0)
+        session.run(conversation(), seconds=60 * minutes, tail_s=0)
     last = watch.compute_ms[-60 * TICKS_PER_S :]
     note = f"last minute of {minutes:g} simulated"
     yield Row(f"tick compute after {minutes:g} min, p50", rank(last, 0.5), 40, "ms", note)

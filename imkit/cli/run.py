@@ -1,4 +1,4 @@
-"""``imkit run`` and ``imkit demo``: files in, a recording folder out, no browser."""
+"""``imkit run``, ``record`` and ``demo``: files in, a recording out, no browser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from imkit.capture import AudioFile, Mix, Script, Source, VideoFile
-from imkit.recordings import Recorder, check_folder
+from imkit.recordings import Consent, Recorder, check_folder, open_recording, write_plain
 from imkit.stream import ImkitError, ModelError, Timeline
 from imkit.views import report_html
 
@@ -23,7 +23,23 @@ class UsageError(ImkitError):
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plays ``--audio``, ``--video`` and ``--text`` to a model and records what it did."""
+    """Plays ``--audio``, ``--video`` and ``--text`` to a model and records what it did, with results to look at."""
+    source, named = _source(arguments)
+    play(source, arguments.model, Path(arguments.out), arguments.force, arguments.seed, arguments.seconds, named)
+    return 0
+
+
+def record(arguments: argparse.Namespace) -> int:
+    """The same, and nothing but the recording: no sound, words or page beside it. ``--acts`` keeps what acts tell."""
+    source, named = _source(arguments)
+    out, seed = Path(arguments.out), arguments.seed
+    how, acts = "imkit record", arguments.acts
+    play(source, arguments.model, out, arguments.force, seed, arguments.seconds, named, plain=False, acts=acts, how=how)
+    return 0
+
+
+def _source(arguments: argparse.Namespace) -> tuple[Source, dict[str, str]]:
+    """What is to be played, and the names of its files."""
     sources: list[Source] = []
     if arguments.audio:
         sources.append(AudioFile(arguments.audio))
@@ -34,9 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not sources:
         raise UsageError("nothing to play; give at least one of --audio, --video, --text")
     named = {name: Path(path).name for name in ("audio", "video", "text") if (path := getattr(arguments, name))}
-    source = sources[0] if len(sources) == 1 else Mix(*sources)
-    play(source, arguments.model, Path(arguments.out), arguments.force, arguments.seed, arguments.seconds, named)
-    return 0
+    return sources[0] if len(sources) == 1 else Mix(*sources), named
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -84,9 +98,22 @@ def load_model(name: str) -> Any:
 
 
 def play(
-    source: Source, model_name: str, out: Path, force: bool, seed: int, seconds: float | None, named: dict[str, str]
+    source: Source,
+    model_name: str,
+    out: Path,
+    force: bool,
+    seed: int,
+    seconds: float | None,
+    named: dict[str, str],
+    *,
+    plain: bool = True,
+    acts: bool = False,
+    how: str = "imkit run",
 ) -> Timeline:
-    """Plays ``source`` in virtual time, records into ``out`` and says in one line what came of it."""
+    """Plays ``source`` in virtual time, records into ``out`` and says in one line what came of it.
+
+    ``plain`` adds the sounds as WAV, the words as JSON and the timeline as a page.
+    """
     from imkit.session import Session
 
     source.open()  # a wrong file is told before a folder is made or weights are loaded
@@ -95,20 +122,33 @@ def play(
     model = load_model(model_name)
     spec = model.spec
     facts = {"sources": named, "tail_s": TAIL_S}
-    recorder = Recorder(out, output_rate=spec.output_rate, model=spec.name, seed=seed, facts=facts, force=force)
-    with recorder, Session(model, sink=recorder, seed=seed) as session:
-        try:
-            timeline = session.run(source, seconds=seconds, tail_s=TAIL_S)
-        except BaseException as error:
-            recorder.stopped = " ".join(str(error).split()) or type(error).__name__
-            raise
-        if session.stats()["sink_errors"]:
-            recorder.stopped = "some moments could not be written"
-            raise UsageError(f"{out}: the recording could not be written whole; is the disk full?")
-        stats = session.stats()
-    report_html(
-        timeline, out / "timeline.html", title=f"imkit: {', '.join(named.values())}", facts={"model": spec.name}
+    recorder = Recorder(
+        out,
+        output_rate=spec.output_rate,
+        model=spec.name,
+        seed=seed,
+        facts=facts,
+        consent=Consent(how),
+        acts=acts,
+        force=force,
     )
+    try:
+        with recorder, Session(model, seed=seed) as session:
+            session.tap = recorder
+            try:
+                timeline = session.run(source, seconds=seconds, tail_s=TAIL_S)
+            except BaseException as error:
+                recorder.stopped = " ".join(str(error).split()) or type(error).__name__
+                raise
+            stats = session.stats()
+    finally:
+        if plain:
+            write_plain(open_recording(out), out)
+    if recorder.counts["lost"]:
+        raise UsageError(f"{out}: {recorder.counts['lost']} moments could not be written; is the disk full?")
+    if plain:
+        title = f"imkit: {', '.join(named.values())}"
+        report_html(timeline, out / "timeline.html", title=title, facts={"model": spec.name})
     print(
         f"{out}: {timeline.duration_s:.1f} s with a tail of {TAIL_S:g} s, heard {len(timeline.heard())} words, "
         f"said {len(timeline.words())}, {len(timeline.calls())} calls, "

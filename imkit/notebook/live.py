@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from imkit.background import BackgroundModel
 from imkit.capture.browser import BrowserSource, MediaStreamSource
+from imkit.recordings import Consent, QueuedRecorder, Recorder
 from imkit.session import Session, Sink, State
-from imkit.stream import Event, InteractionModel, Moment, Timeline
+from imkit.stream import Event, InteractionModel, Moment, SessionError, Timeline
 from imkit.tools import NotebookLog, Tool, ToolServer, cell_tools
 
 if TYPE_CHECKING:
@@ -57,6 +60,7 @@ class LiveSession(Session):
         self.tools.add(*cell_tools(self.cell_log))
         self.id = uuid.uuid4().hex[:12]
         self._display: Display | None = None
+        self._recording: QueuedRecorder | None = None
         self.cell_log.watching = False
         self._copresence: Copresence | None = None
         self._answers: Answers | None = None
@@ -92,14 +96,89 @@ class LiveSession(Session):
             self._display.link.sharing_changed()
 
     def stats(self) -> dict[str, Any]:
-        """What was done, missed and dropped so far, and whether the notebook is shared."""
+        """What was done, missed and dropped so far, whether the notebook is shared, and what is recorded."""
         faults = self._copresence.counts["faults"] if self._copresence is not None else 0
-        return super().stats() | {"notebook": self.notebook, "notebook_faults": faults}
+        told = {"notebook": self.notebook, "notebook_faults": faults}
+        return super().stats() | told | {"recording": "" if self._recording is None else self._recording.told}
+
+    @property
+    def recording(self) -> QueuedRecorder | None:
+        """What records the session now, with ``forget(last_s=30)`` and ``delete()``; None while nothing does."""
+        return self._recording
+
+    def record(
+        self, folder: str | Path, *, frames: bool = True, acts: bool = False, force: bool = False
+    ) -> QueuedRecorder:
+        """Records what is heard, seen, typed and said from now on, until ``stop_recording`` or ``close``.
+
+        Nothing is recorded without this call: it is the consent that the recording begins with. Sound is rounded to 16
+        bit and pictures go through JPEG before the model has them, so that what is kept is what it had. Recorded from
+        before the first start, a session can be replayed to the byte; from the middle of one, only looked at.
+
+        frames  keep pictures; acts  keep what acts tell besides; force  write into a folder that holds something
+
+        Raises RecordingError when the folder cannot be written, SessionError when it records already or is closed.
+        """
+        self._refuse_closed("record")
+        if self._recording is not None:
+            raise SessionError(f"record(): this session records into {self._recording.folder}; stop_recording() first")
+        self._recording = QueuedRecorder(self._recorder(folder, "session.record()", frames, acts, force))
+        self.tap = self._recording
+        return self._recording
+
+    def stop_recording(self) -> Path | None:
+        """Ends the recording and returns its folder; None when there was none."""
+        recording, self._recording = self._recording, None
+        if recording is None:
+            return None
+        self.tap = None
+        recording.close()
+        return recording.folder
+
+    def _recorder(self, folder: str | Path, how: str, frames: bool, acts: bool, force: bool) -> Recorder:
+        spec = self.model.spec
+        return Recorder(
+            folder,
+            output_rate=spec.output_rate,
+            model=spec.name,
+            seed=self.seed,
+            consent=Consent(how),
+            frames=frames,
+            acts=acts,
+            force=force,
+        )
 
     def run(
-        self, source: Any = None, seconds: float | None = None, tail_s: float = 4.0, work_s: float = 1.0
+        self,
+        source: Any = None,
+        seconds: float | None = None,
+        tail_s: float = 4.0,
+        work_s: float = 1.0,
+        *,
+        record: str | Path | None = None,
     ) -> Timeline:
-        """Plays a source in virtual time, as ``Session.run`` does; the page neither plays nor asks anything."""
+        """Plays a source in virtual time, as ``Session.run`` does; the page neither plays nor asks anything.
+
+        ``record`` is a folder to record it into. A live recording ends here: the clock begins anew.
+        """
+        if record is None:
+            return self._run(source, seconds, tail_s, work_s)
+        with self._recorder(record, "session.run(record=...)", True, False, False) as recorder:
+            self.stop_recording()
+            self.tap = recorder
+            try:
+                timeline = self._run(source, seconds, tail_s, work_s)
+            except BaseException as error:
+                recorder.stopped = " ".join(str(error).split()) or type(error).__name__
+                raise
+            finally:
+                self.tap = None
+        if recorder.counts["lost"]:
+            warnings.warn(f"{recorder.folder}: {recorder.counts['lost']} moments were not written", stacklevel=2)
+        return timeline
+
+    def _run(self, source: Any, seconds: float | None, tail_s: float, work_s: float) -> Timeline:
+        self.stop_recording()
         self.sink = self._outlets.own
         asks, self.tools.asks = self.tools.asks, None
         try:
@@ -121,6 +200,7 @@ class LiveSession(Session):
         if display is not None:
             display.link.approvals.close()  # a worker that waits for an answer would hold the loop up
         super().close()
+        self.stop_recording()
         if display is not None:
             display.close()
 

@@ -1,19 +1,17 @@
-"""A session as a folder of plain files, written while it runs.
-
-``session.json``   what ran: format version, model, seed, rates, durations, counts, and the times the machine took
-``events.jsonl``   one line a micro-turn, byte for byte the same for the same input, model and seed
-``user.wav``       what came in, 16 kHz
-``model.wav``      what the model said, on the same clock and of the same length
-``words.json``     the model's words: ``{"text": ..., "chunks": [{"text": ..., "timestamp": [start_s, end_s]}]}``
-``heard.json``     the user's words as the model recognised them, in the same form
-"""
+"""A session as a folder of plain files, written while it runs."""
 
 from __future__ import annotations
 
+import errno
 import json
 import platform
-from collections.abc import Mapping, Sequence
-from math import ceil
+import threading
+import time
+import zlib
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,33 +22,60 @@ from imkit.stream import (
     INPUT_SAMPLES,
     TICK_S,
     TICKS_PER_S,
-    ImkitError,
     Moment,
+    OpenConfig,
+    Percept,
     Timeline,
-    Word,
+    plain,
     samples_per_tick,
 )
 
-from .wav import WavWriter
+from .consent import Consent
+from .errors import RecordingError
+from .exact import exact, is_exact, jpeg_of, pcm_of
+from .files import Appended, flac_of, prepared
+from .forget import forget_from
+from .journal import Part, Segment, read_journal, sealed
+from .layout import (
+    EVENTS,
+    FORMAT,
+    HEADER,
+    JOURNAL,
+    MACHINE,
+    MAX_LINE_BYTES,
+    MODEL,
+    SEGMENT_TICKS,
+    TAIL,
+    USER,
+    VERSION,
+    frame_name,
+    read_bytes,
+    remove,
+    replace_file,
+    sound_name,
+    write_all,
+)
+from .tail import TailTick, max_bytes, read_ticks
 
-FORMAT = "imkit-recording"
-VERSION = 1
-FILES = ("session.json", "events.jsonl", "user.wav", "model.wav", "words.json", "heard.json")
-_SYNC_TICKS = TICKS_PER_S
-
-
-class RecordingError(ImkitError):
-    """A recording cannot be written or read. Names the folder and the reason."""
+SYNC_S = 1.0
+MAX_ADMITTED = 256
 
 
 class Recorder:
-    """A sink that writes a session into ``folder``: ``put`` every moment, then ``close``.
+    """Writes a session into ``folder``: ``put`` every moment, then ``close``. Made only by somebody's say, ``consent``.
 
-    Nothing is kept in memory but words and counts. Every second the files are brought up to date on disk, so that after
-    a crash they load. Ticks that a session lost are written as silence. The sound of act k starts at (k + 1) * 0.2 s.
+    A session whose ``tap`` it is gives the model exactly what the recording gives back later, so that it can be run
+    again to the byte; moments that come from elsewhere (``record``) are rounded, and that is counted.
 
-    facts  what else ``session.json`` should say, JSON values
-    force  write into a folder that holds something; only files of the names above are replaced
+    What was put survives a kill of the process; what is older than a second survives the machine's (fsync once a
+    second, and whenever 30 s became files of their own). In memory are the newest 30 s of sound and nothing else.
+    When the disk takes no more, moments are lost and counted in ``counts["lost"]``, ``state`` says why, and it is tried
+    again with every tick: nothing is raised, so that the session goes on.
+
+    output_rate   of the model's sound, in Hz
+    facts         what else ``session.json`` should say, JSON values
+    frames, acts  keep pictures; keep what acts tell besides (``diagnostics``: logits, where a model gives them)
+    force         write into a folder that holds something; only files of a recording are replaced
     """
 
     def __init__(
@@ -61,11 +86,34 @@ class Recorder:
         model: str = "",
         seed: int = 0,
         facts: Mapping[str, Any] | None = None,
+        consent: Consent | None = None,
+        frames: bool = True,
+        acts: bool = False,
         force: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.folder = _prepared(folder, force=force)
         self._tick_samples = samples_per_tick(output_rate)
-        self._head = {
+        self.output_rate = output_rate
+        self.folder = prepared(folder, force=force)
+        self.frames, self.acts = frames, acts
+        self.counts: Counter[str] = Counter()
+        """moments, frames, rounded (put without being admitted), lost, forgotten."""
+        self.stopped = ""
+        """Why the recording is not whole; set it before ``close``."""
+        self.state = "recording"
+        """recording, "failing: ..." while the disk takes nothing, closed or deleted."""
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._admitted: OrderedDict[int, tuple[bytes, ...]] = OrderedDict()
+        self._ticks: list[TailTick] = []
+        self._owed: list[bytes] = []
+        self._lost = (0, 0, "")
+        self._next = 0
+        given = consent or Consent("Recorder()")
+        if not frames:
+            given = replace(given, streams=tuple(name for name in given.streams if name != "pictures"))
+        self.consent = given
+        head = {
             "format": FORMAT,
             "version": VERSION,
             "model": model,
@@ -73,103 +121,217 @@ class Recorder:
             "tick_s": TICK_S,
             "input_rate": INPUT_RATE,
             "output_rate": output_rate,
+            "began": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "machine": {"python": platform.python_version(), "platform": platform.platform()},
             **(facts or {}),
         }
-        self._words: list[Word] = []
-        self._heard: list[Word] = []
-        self._counts = dict.fromkeys(("moments", "frames", "texts", "calls", "events", "yields", "gaps"), 0)
-        self._compute_ms = np.zeros(0, np.float32)
-        self._late = 0
-        self._first: int | None = None
-        self._next = 0
-        self._owed = np.zeros(0, np.float32)
-        self._closed = False
-        self.stopped = ""
-        """Why the recording is not whole; set it before ``close``."""
-        self._user = WavWriter(self.folder / "user.wav", INPUT_RATE)
-        self._model = WavWriter(self.folder / "model.wav", output_rate)
-        self._events = (self.folder / "events.jsonl").open("w", encoding="utf-8", newline="\n")
-        self._write_head(complete=False)
+        try:
+            self._files = {JOURNAL: Appended(self.folder / JOURNAL)}
+            self._note("consent", given.to_json())
+            replace_file(self.folder / HEADER, (json.dumps(head, indent=1, sort_keys=True) + "\n").encode())
+            self._files |= {name: Appended(self.folder / name) for name in (EVENTS, MACHINE, TAIL)}
+        except OSError as error:
+            raise RecordingError(f"{self.folder}: cannot be written: {error.strerror or error}.") from error
+        self._synced_s = self._clock()
+
+    # --- what a session calls
+
+    def opened(self, index: int, config: OpenConfig, epoch: int) -> None:
+        """From tick ``index`` on a fresh state of the model is stepped."""
+        value = {"seed": config.seed, "tools": list(config.tools), "options": plain(config.options)}
+        with self._lock:
+            self._owed.append(sealed("opened", {"tick": index, "epoch": epoch, **value}))
+
+    def admit(self, percept: Percept) -> Percept:
+        """The percept as it will be stored; give the model this one."""
+        percept, jpegs = exact(percept, frames=self.frames)
+        self._admitted[percept.index] = jpegs
+        while len(self._admitted) > MAX_ADMITTED:
+            self._admitted.popitem(last=False)
+        return percept
 
     def put(self, moment: Moment) -> None:
-        """Append one moment. Its sound is written to the tick after its own, where it is heard."""
-        if self._closed:
-            raise RecordingError(f"{self.folder}: the recording is closed; open a new one for further moments.")
-        if self._first is None:
-            self._first = self._next = moment.index
-            self._owed = np.zeros(self._tick_samples, np.float32)
-        for _ in range(self._next, moment.index):
-            self._user.write(np.zeros(INPUT_SAMPLES, np.float32))
-            self._pay(np.zeros(self._tick_samples, np.float32))
-        self._user.write(moment.percept.audio)
-        self._pay(moment.act.audio if moment.has_media else np.zeros(self._tick_samples, np.float32))
-        self._events.write(json.dumps(moment.to_json(), sort_keys=True) + "\n")
-        self._next = moment.index + 1
-        self._count(moment)
-        if self._counts["moments"] % _SYNC_TICKS == 0:
-            self._sync()
+        """Append one moment. Raises RecordingError when closed, and for a moment that is not newer than the last."""
+        with self._lock:
+            if self.state in {"closed", "deleted"}:
+                raise RecordingError(f"{self.folder}: the recording is closed; open a new one for further moments.")
+            if moment.index < self._next:
+                raise RecordingError(
+                    f"{self.folder}: tick {moment.index} is not newer than tick {self._next - 1}; a session that "
+                    "begins anew needs a recording of its own."
+                )
+            self._next = moment.index + 1
+            try:
+                self._write(moment)
+                self.state = "recording"
+            except OSError as error:
+                self._take_back(moment.index)
+                self.missed(moment.index, 1, error.strerror or str(error))
+                return
+            try:
+                self._sync()
+            except OSError as error:
+                self.state = f"failing: {error.strerror or error}; what was written may not be on the disk"
 
-    def _pay(self, audio: Any) -> None:
-        """Write the sound that was owed from the tick before, and owe this one."""
-        self._model.write(self._owed)
-        self._owed = audio
-
-    def _count(self, moment: Moment) -> None:
-        counts = self._counts
-        counts["moments"] += 1
-        counts["frames"] += moment.frame_count
-        counts["texts"] += bool(moment.percept.text)
-        counts["calls"] += len(moment.act.calls)
-        counts["events"] += len(moment.percept.events)
-        counts["yields"] += moment.yielded
-        counts["gaps"] += moment.gap
-        self._words += moment.act.words
-        self._heard += moment.act.heard
-        self._late += moment.late
-        number = counts["moments"] - 1
-        if number >= len(self._compute_ms):
-            self._compute_ms = np.resize(self._compute_ms, max(512, 2 * number))
-        self._compute_ms[number] = moment.compute_ms
+    def missed(self, index: int, moments: int, why: str) -> None:
+        """So many moments from tick ``index`` on were not written; the journal will say so."""
+        with self._lock:
+            for file in self._files.values():
+                file.roll_back()
+            first, before, _ = self._lost
+            self._lost = (first if before else index, before + moments, why[:200])
+            self._next = max(self._next, index + moments)
+            self.counts["lost"] += moments
+            self.state = f"failing: {why[:200]}; {self.counts['lost']} moments were not written"
 
     def flush(self, epoch: int) -> None:
         """A new epoch began: what was generated stays in the recording, so there is nothing to drop."""
 
-    def _sync(self) -> None:
-        self._user.sync()
-        self._model.sync()
-        self._events.flush()
+    def forget(self, last_s: float) -> int:
+        """Deletes the newest ``last_s`` seconds from all files, and returns how many ticks those were.
+
+        What was derived from them lives on elsewhere: in the model's own memory, in the session's timeline, in a later
+        result of delegated work. Raises RecordingError when it cannot be done.
+        """
+        with self._lock:
+            if self.state == "deleted":
+                return 0
+            ticks = self._next - max(0, self._next - round(last_s * TICKS_PER_S))
+            closed = self.state == "closed"
+            try:
+                self._note_owed()
+                for file in self._files.values():
+                    file.close()
+                forget_from(self.folder, self._next - ticks, self.output_rate)
+            except OSError as error:
+                raise RecordingError(f"{self.folder}: could not be forgotten: {error.strerror or error}.") from error
+            finally:
+                if not closed:
+                    self._resume()
+            self.counts["forgotten"] += ticks
+            return ticks
+
+    def delete(self) -> None:
+        """Stops, and deletes every file of the recording, and the folder when nothing else is in it."""
+        with self._lock:
+            for file in self._files.values():
+                file.close()
+            self._ticks, self.state = [], "deleted"
+            remove(self.folder)
 
     def close(self) -> None:
         """Finish all files. May be called twice."""
-        if self._closed:
-            return
-        self._closed = True
-        for file in (self._user, self._model, self._events):
-            file.close()
-        _write_json(self.folder / "words.json", chunks(self._words))
-        _write_json(self.folder / "heard.json", chunks(self._heard))
-        self._write_head(complete=not self.stopped)
+        with self._lock:
+            if self.state in {"closed", "deleted"}:
+                return
+            try:
+                if self._ticks:
+                    self._fold()
+                self._note_owed()
+                self._note("closed", {"when": datetime.now(UTC).isoformat(timespec="seconds"), "stopped": self.stopped})
+            except OSError as error:
+                self.stopped = self.stopped or f"could not be closed: {error.strerror or error}"
+            self.state = "closed"
+            for file in self._files.values():
+                file.close()
 
-    def _write_head(self, *, complete: bool) -> None:
-        count = self._counts["moments"]
-        times = np.sort(self._compute_ms[:count])
-        ticks = 0 if self._first is None else self._next - self._first
-        head = self._head | {
-            "complete": complete,
-            **({"stopped": self.stopped} if self.stopped else {}),
-            "start_s": (self._first or 0) / TICKS_PER_S,
-            "duration_s": ticks / TICKS_PER_S,
-            "counts": self._counts | {"words": len(self._words), "heard": len(self._heard)},
-            "machine": {
-                "python": platform.python_version(),
-                "platform": platform.platform(),
-                "late_ticks": self._late,
-                "compute_ms": {
-                    name: _rank(times, share) for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
-                },
-            },
-        }
-        _write_json(self.folder / "session.json", head)
+    # --- inside
+
+    def _write(self, moment: Moment) -> None:
+        if self._ticks and moment.index >= self._ticks[0].tick + SEGMENT_TICKS:
+            self._fold()
+        self._note_owed()
+        percept, act = moment.percept, moment.act
+        pcm = pcm_of(percept.audio)
+        jpegs = self._admitted.pop(moment.index, None)
+        rounded = not is_exact(percept, pcm) or (jpegs is None and self.frames and bool(percept.frames))
+        if jpegs is None:
+            jpegs = tuple(map(jpeg_of, percept.frames)) if self.frames else ()
+        told: dict[str, Any] = {"i": moment.index, "ms": moment.compute_ms, "late": moment.late}
+        if rounded:
+            told["rounded"] = True
+        if self.acts:
+            told["act"] = plain(act.diagnostics)
+        line = (json.dumps(moment.to_json(), sort_keys=True) + "\n").encode()
+        machine = (json.dumps(told, sort_keys=True) + "\n").encode()
+        if max(len(line), len(machine)) > MAX_LINE_BYTES:
+            raise OSError(errno.EFBIG, f"its line is longer than {MAX_LINE_BYTES} bytes")
+        said = pcm_of(act.audio) if moment.has_media else np.zeros(self._tick_samples, "<i2")
+        frames = tuple(map(Part.of, jpegs))
+        one = TailTick(moment.index, zlib.crc32(line), zlib.crc32(machine), pcm, said, frames)
+        for number, jpeg in enumerate(jpegs):
+            with open(self.folder / frame_name(moment.index, number), "wb", buffering=0) as file:
+                write_all(file.fileno(), jpeg)
+        for name, content in ((EVENTS, line), (MACHINE, machine), (TAIL, one.to_bytes())):
+            self._files[name].append(content)
+        for name in (EVENTS, MACHINE, TAIL):
+            self._files[name].commit()
+        self._ticks.append(one)
+        self.counts["moments"] += 1
+        self.counts["frames"] += len(jpegs)
+        self.counts["rounded"] += rounded
+
+    def _take_back(self, index: int) -> None:
+        """Nothing is left of a moment that could not be written whole."""
+        for number in range(2):
+            (self.folder / frame_name(index, number)).unlink(missing_ok=True)
+
+    def _note(self, kind: str, value: Mapping[str, Any]) -> None:
+        file = self._files[JOURNAL]
+        file.append(sealed(kind, value))
+        file.sync()
+        file.commit()
+
+    def _note_owed(self) -> None:
+        """Journal lines that wait for a moment that can be written."""
+        file = self._files[JOURNAL]
+        if self._lost[1]:
+            first, moments, why = self._lost
+            file.append(sealed("lost", {"from": first, "moments": moments, "why": why}))
+        for line in self._owed:
+            file.append(line)
+        file.commit()
+        self._owed, self._lost = [], (0, 0, "")
+
+    def _fold(self) -> None:
+        """The tail becomes a segment: sound files first, then its line in the journal, then the tail is emptied."""
+        ticks = self._ticks
+        first, count = ticks[0].tick, ticks[-1].tick + 1 - ticks[0].tick
+        user = np.zeros((count, INPUT_SAMPLES), "<i2")
+        model = np.zeros((count, self._tick_samples), "<i2")
+        for one in ticks:
+            user[one.tick - first], model[one.tick - first] = one.user, one.model
+        sounds: dict[str, Part] = {}
+        for name, pcm, rate in ((USER, user, INPUT_RATE), (MODEL, model, self.output_rate)):
+            content = flac_of(pcm.reshape(-1), rate)
+            replace_file(self.folder / sound_name(name, first), content)
+            sounds[name] = Part.of(content)
+        events, machine = self._files[EVENTS].since_mark(), self._files[MACHINE].since_mark()
+        frames = tuple((one.tick, number, part) for one in ticks for number, part in enumerate(one.frames))
+        segment = Segment(first, count, len(ticks), sounds[USER], sounds[MODEL], events, machine, frames)
+        for name in (EVENTS, MACHINE):
+            self._files[name].sync()
+        self._note("segment", segment.to_json())
+        self._files[TAIL].clear()
+        for name in (EVENTS, MACHINE):
+            self._files[name].mark()
+        self._ticks = []
+
+    def _sync(self) -> None:
+        now_s = self._clock()
+        if now_s - self._synced_s >= SYNC_S:
+            self._synced_s = now_s
+            for file in self._files.values():
+                file.sync()
+
+    def _resume(self) -> None:
+        """Goes on with what is on the disk."""
+        self._files = {name: Appended(self.folder / name, again=True) for name in self._files}
+        journal = read_journal(self.folder)
+        self._files[EVENTS].mark_at(sum(one.events.size for one in journal.segments))
+        self._files[MACHINE].mark_at(sum(one.machine.size for one in journal.segments))
+        tail = read_bytes(self.folder, TAIL, max_bytes(self.output_rate))
+        self._ticks = list(read_ticks(tail, self.output_rate))
 
     def __enter__(self) -> Self:
         return self
@@ -177,63 +339,16 @@ class Recorder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        seconds = self.counts["moments"] / TICKS_PER_S
+        return f"Recorder({str(self.folder)!r}, {self.state}, {seconds:.1f} s, {self.counts['frames']} pictures)"
+
 
 def record(timeline: Timeline, folder: str | Path, *, model: str = "", seed: int = 0, force: bool = False) -> Path:
     """Writes what a timeline still holds into ``folder`` and returns it. Sound it has let go of is silence."""
-    with Recorder(folder, output_rate=timeline.output_rate, model=model, seed=seed, force=force) as recorder:
+    consent = Consent("record(timeline)")
+    rate = timeline.output_rate
+    with Recorder(folder, output_rate=rate, model=model, seed=seed, force=force, consent=consent) as recorder:
         for moment in timeline:
             recorder.put(moment)
     return recorder.folder
-
-
-def chunks(words: Sequence[Word]) -> dict[str, Any]:
-    """Words with their times in seconds: ``{"text": ..., "chunks": [{"text", "timestamp": [start_s, end_s]}]}``."""
-    return {
-        "text": " ".join(word.text for word in words),
-        "chunks": [
-            {"text": word.text, "timestamp": [round(float(word.start_s), 3), round(float(word.end_s), 3)]}
-            for word in words
-        ],
-    }
-
-
-def check_folder(folder: str | Path, *, force: bool = False) -> Path:
-    """``folder`` as a Path. Raises RecordingError if it holds something (unless forced) or is no folder."""
-    folder = Path(folder).expanduser()
-    try:
-        held = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-    except OSError as error:
-        raise RecordingError(
-            f"{folder}: cannot be written: {error.strerror or error}. Choose another folder."
-        ) from error
-    if held and not force:
-        shown = ", ".join(held[:3]) + (", ..." if len(held) > 3 else "")
-        raise RecordingError(
-            f"{folder}: is not empty (holds {shown}). Choose another folder, or add --force (force=True)."
-        )
-    return folder
-
-
-def _prepared(folder: str | Path, *, force: bool) -> Path:
-    """``folder``, made if need be, without files of an earlier recording."""
-    folder = check_folder(folder, force=force)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in FILES:
-            (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise RecordingError(
-            f"{folder}: cannot be written: {error.strerror or error}. Choose another folder."
-        ) from error
-    return folder
-
-
-def _write_json(path: Path, value: Any) -> None:
-    """Replace ``path`` in one step."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
-
-
-def _rank(ordered: Any, share: float) -> float | None:
-    return round(float(ordered[max(0, ceil(share * len(ordered)) - 1)]), 3) if len(ordered) else None

@@ -6,7 +6,7 @@ from .loop import Loop
 from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
 from .record import TaskRecord
 from .session import Session
-from .sink import Sink
+from .sink import Sink, Tap
 from .watched import State
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Sink",
     "SourcePacer",
     "State",
+    "Tap",
     "TaskRecord",
     "VirtualPacer",
 ]

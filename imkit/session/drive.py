@@ -17,7 +17,7 @@ from imkit.stream.moment import MAX_FRAMES
 
 from .loop import Loop
 from .pacer import Pacer
-from .sink import Sink
+from .sink import Sink, Tap
 
 MAX_BEHIND_TICKS = 5
 MAX_INBOX = 64
@@ -73,6 +73,7 @@ class Drive:
         timeline: Timeline,
         *,
         sink: Sink | None = None,
+        tap: Callable[[], Tap | None] = lambda: None,
         inbox: Inbox | None = None,
         clock: Callable[[], float] | None = None,
         first_index: int = 0,
@@ -88,6 +89,7 @@ class Drive:
         self.behind = 0
         """Ticks that were due before the latest pass and are still to be taken."""
         self.counts: Counter[str] = Counter()
+        self._tap = tap
         self._pacer = pacer
         self._sink = sink
         self._inbox = inbox or Inbox()
@@ -117,12 +119,28 @@ class Drive:
         if percept is None:
             return None
         self._pacer.took(1)
-        moment = self.loop.tick(self._inbox.into(percept))
+        percept, tap = self._inbox.into(percept), self._tap()
+        moment = self.loop.tick(percept if tap is None else self._admitted(tap, percept))
         self._index = moment.index + 1
         self.counts["missed_deadlines"] += moment.late
         self.timeline.append(moment)
+        if tap is not None:
+            self._keep(tap, moment)
         self._hand_on(moment)
         return moment
+
+    def _admitted(self, tap: Tap, percept: Percept) -> Percept:
+        try:
+            return tap.admit(percept)
+        except Exception:
+            self.counts["tap_errors"] += 1  # as a sink's: what was to be kept is lost, the conversation is not
+            return percept
+
+    def _keep(self, tap: Tap, moment: Moment) -> None:
+        try:
+            tap.put(moment)
+        except Exception:
+            self.counts["tap_errors"] += 1
 
     def _watch(self, timeout_s: float) -> None:
         now_s = self._clock()

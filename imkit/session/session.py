@@ -34,7 +34,7 @@ from .drive import Drive
 from .loop import Loop
 from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
 from .package import in_brief
-from .sink import Sink
+from .sink import Sink, Tap
 from .tally import Tally
 from .watched import State, Watched
 
@@ -90,6 +90,8 @@ class Session(Watched):
         self.tools = Toolbox([*notebook_tools(view), *given])
         self._own_tools = Toolbox(given).names
         self.sink = sink
+        self.tap: Tap | None = None
+        """What stands between the source and the model and keeps what goes by; set it at any time."""
         self.seed = seed
         self._variables = view
         self._executor = executor
@@ -120,8 +122,10 @@ class Session(Watched):
                     self._played = False
                     self._ledger = Ledger(self.model.spec.output_rate, self._top_epoch + 1)
                     self.timeline = Timeline(self.model.spec.output_rate)
+                newest = self.timeline[-1].index + 1 if len(self.timeline) else 0
                 if self._loop is None:
                     self._loop = Loop(self.model, self._config(), ledger=self._ledger, clock=time.perf_counter)
+                    self._tell_opened(newest)
                 self._loop.delegation = delegation
             except BaseException:
                 executor.shutdown()
@@ -130,13 +134,13 @@ class Session(Watched):
             pacer: Pacer = RealPacer(self._clock, self._stop.wait)
             if source.clocked:
                 pacer = SourcePacer(cast(ClockedSource, source))
-            newest = self.timeline[-1].index + 1 if len(self.timeline) else 0
             drive = Drive(
                 self._loop,
                 source,
                 pacer,
                 self.timeline,
                 sink=self.sink,
+                tap=lambda: self.tap,
                 inbox=self._inbox,
                 clock=self._clock,
                 first_index=newest,
@@ -258,12 +262,14 @@ class Session(Watched):
             try:
                 played.open()
                 loop = Loop(self.model, self._config(), delegation, ledger=self._ledger, clock=time.perf_counter)
+                self._tell_opened(0)
                 drive = Drive(
                     loop,
                     played,
                     VirtualPacer(),
                     self.timeline,
                     sink=self.sink,
+                    tap=lambda: self.tap,
                     inbox=self._inbox,
                     limit_s=seconds,
                     tail_s=tail_s,
@@ -313,6 +319,11 @@ class Session(Watched):
             raise SessionError(
                 f"{what}(): this session is closed; make a new Session() (its timeline can still be read)"
             )
+
+    def _tell_opened(self, index: int) -> None:
+        """A fresh state of the model is stepped from tick ``index`` on."""
+        if self.tap is not None:
+            self._tell(self.tap.opened, index, self._config(), self._ledger.epoch)
 
     def _failure(self, error: BaseException) -> str:
         return (

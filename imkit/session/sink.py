@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from imkit.stream import Moment
+from imkit.stream import Moment, OpenConfig, Percept
 
 
 @runtime_checkable
@@ -23,3 +23,20 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Lets go of everything. Called once."""
+
+
+@runtime_checkable
+class Tap(Protocol):
+    """Stands between the source and the model and keeps what went by: a recorder. Called in the loop's thread.
+
+    An exception costs what was to be kept and is counted; the session goes on.
+    """
+
+    def opened(self, index: int, config: OpenConfig, epoch: int) -> None:
+        """From tick ``index`` on a fresh state of the model is stepped; sound belongs to ``epoch``."""
+
+    def admit(self, percept: Percept) -> Percept:
+        """What the model is to be given in the place of ``percept``."""
+
+    def put(self, moment: Moment) -> None:
+        """Takes what came of it."""

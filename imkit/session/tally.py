@@ -12,7 +12,7 @@ from .delegation import Delegation
 from .drive import Drive, Inbox
 
 KEEP_TIMES = 1500
-COUNTED = ("missed_deadlines", "dropped_audio_ticks", "dropped_frames", "gaps", "stalls", "sink_errors")
+COUNTED = ("missed_deadlines", "dropped_audio_ticks", "dropped_frames", "gaps", "stalls", "sink_errors", "tap_errors")
 TASKS = ("asked", "done", "failed", "refused", "stale", "dropped_parts", "dropped_callbacks", "callback_errors")
 
 
