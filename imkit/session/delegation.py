@@ -99,6 +99,13 @@ class Delegation:
         """Listens to the conversation, so that a task can be handed it."""
         self.context.note(percept, act)
 
+    def recall(self, percept: Percept, act: Act) -> None:
+        """Takes in a moment that happened before: the conversation, and which topics were asked."""
+        self.context.note(percept, act)
+        for call in act.calls:
+            if call.kind != "cancel":
+                self._next_version(call.name)
+
     def submit(self, call: Call, said: Iterable[Word] = ()) -> None:
         """Takes a call. Returns at once; whatever comes of it, a refusal too, is an event of a later tick.
 

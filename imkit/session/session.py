@@ -32,9 +32,11 @@ from . import switch
 from .delegation import MAX_PLACES, Delegation
 from .drive import STALL_S, Drive, Inbox
 from .loop import Loop
+from .origin import Origin
 from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
 from .package import in_brief
 from .sink import Sink
+from .snapshots import Snapshots
 from .tally import Tally
 
 JOIN_S = 10.0
@@ -69,6 +71,8 @@ class Session:
     executor    where a background model's heavy functions run (``desk.run``): any ``concurrent.futures.Executor``, such
                 as a process pool, dask's ``client.get_executor()`` or ipyparallel's ``view.executor``; None is in
                 place. It stays yours: a session never shuts it down
+    snapshots   states of the model kept along the way, for forks: True is one every 5 s within 128 MB, thinned out
+                towards long ago; ``Snapshots(every_s, max_bytes)`` says otherwise, False keeps none
 
     ``start`` and ``stop`` run it live in a thread of its own, ``run`` plays a source in virtual time. What runs live
     goes on where it stopped: same timeline, same state of the model; after a ``run`` it begins anew. Use it as
@@ -86,6 +90,7 @@ class Session:
         *,
         namespace: Mapping[str, Any] | None = None,
         executor: Executor | None = None,
+        snapshots: Snapshots | bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = _seated(model)
@@ -102,12 +107,13 @@ class Session:
         self.source: Source | None = None if source is None else as_source(source)
         self.sink = sink
         self.seed = seed
-        self.timeline = Timeline(self.model.spec.output_rate)
+        self._snapshots = (Snapshots() if snapshots else None) if isinstance(snapshots, bool) else snapshots
         self.board = Board()
         """The surfaces, and what people do with them."""
         self.reason = ""
         """Why the session is not running, in words; "" while nothing went wrong."""
         self._variables = view
+        self.timeline = self._empty_timeline()
         self._executor = executor
         self._clock = clock
         self._state = State.IDLE
@@ -138,14 +144,17 @@ class Session:
             source.open()
             self._stop.clear()
             executor = ThreadPoolExecutor(MAX_PLACES, thread_name_prefix="imkit-work")
-            delegation = self._delegation(executor, self._loop.delegation if self._loop is not None else None)
+            older = self._loop.delegation if self._loop is not None else None
+            delegation = self._delegation(executor, older if isinstance(older, Delegation) else None)
             try:
                 if self._played:  # a run has a clock and epochs of its own, and a listener knows higher ones
                     self._played = False
                     self._ledger = Ledger(self.model.spec.output_rate, self._top_epoch + 1)
-                    self.timeline = Timeline(self.model.spec.output_rate)
+                    self.timeline = self._empty_timeline()
+                newest = self.timeline[-1].index + 1 if len(self.timeline) else 0
                 if self._loop is None:
                     self._loop = Loop(self.model, self._config(), ledger=self._ledger, clock=time.perf_counter)
+                    self.timeline.origin.open_again(newest)
                 self._loop.delegation = delegation
             except BaseException:
                 executor.shutdown()
@@ -154,7 +163,6 @@ class Session:
             pacer: Pacer = RealPacer(self._clock, self._stop.wait)
             if source.clocked:
                 pacer = SourcePacer(cast(ClockedSource, source))
-            newest = self.timeline[-1].index + 1 if len(self.timeline) else 0
             drive = Drive(
                 self._loop,
                 source,
@@ -260,7 +268,7 @@ class Session:
             self._loop = None
             self._top_epoch, self._played = max(self._top_epoch, self.epoch), True
             self._ledger = Ledger(self.model.spec.output_rate)
-            self.timeline = Timeline(self.model.spec.output_rate)
+            self.timeline = self._empty_timeline()
             self._tally = Tally()
             self.board.clear()
             delegation = self._delegation(None)
@@ -283,6 +291,7 @@ class Session:
                     moment = drive.step()
                     if moment is not None:
                         self._notice(moment)
+                        self._keep(drive, moment)
             except SourceError as error:
                 self._enter(State.STOPPED, f"The source failed: {error}")
                 raise
@@ -345,6 +354,7 @@ class Session:
             "sent_s": round(samples.sent / rate, 1),
             "played_s": round(samples.played / rate, 1),
             **self._tally.read(self._inbox, self.source),
+            "snapshots": len(self.timeline.origin.snapshots or ()),
         }
 
     def __repr__(self) -> str:
@@ -359,6 +369,18 @@ class Session:
 
     def _config(self) -> OpenConfig:
         return OpenConfig(seed=self.seed, tools=self._own_tools)
+
+    def _empty_timeline(self) -> Timeline:
+        timeline = Timeline(self.model.spec.output_rate)
+        kept = self._snapshots.fresh() if self._snapshots is not None else None
+        timeline.origin = Origin(self.model, self._config(), kept)
+        return timeline
+
+    def _keep(self, drive: Drive, moment: Moment) -> None:
+        """Keeps the model's state if a copy is due and there is time for one."""
+        kept, after = self.timeline.origin.snapshots, moment.index + 1
+        if kept is not None and kept.due(after) and not drive.behind and not moment.late:
+            kept.take(after, drive.loop.state, drive.loop.ledger)
 
     def _delegation(self, executor: Executor | None, older: Delegation | None = None) -> Delegation:
         tell = partial(in_brief, self._variables)
@@ -414,6 +436,7 @@ class Session:
                     self._mailbox().put_event(event)
                 if moment is not None:
                     self._notice(moment)
+                    self._keep(drive, moment)
                 quiet = 0 if moment is not None else quiet + 1
                 if drive.stalled_s:
                     self._enter(State.STALLED, f"The loop was held up for {drive.stalled_s:.1f} s.")
