@@ -465,7 +465,7 @@ def test_what_was_let_go_of_cannot_be_lived_through_again() -> None:
     with pytest.raises(ForkError, match=r"only from 4\.0 s on"):
         fork(made(keep_media_s=3.0), 5.0).run()
     old = fork(made(keep_frames_s=3.0), 0.0)
-    with pytest.raises(ForkError, match="without.*camera"):
+    with pytest.raises(ForkError, match=r"without.*camera"):
         old.run()
     assert [m.frame_count for m in old.without("camera").run()] == [0] * len(whole)
     with pytest.raises(ForkError, match=r"only from 2\.0 s on"):
