@@ -93,7 +93,7 @@ def _show(session: LiveSession, rated: Board, event: Event, question: str, show:
 def _context_of(session: LiveSession) -> Context:
     """The conversation as it is now: a copy, since the loop goes on writing its own."""
     loop = session._loop
-    if loop is None or loop.delegation is None:
+    if loop is None or not isinstance(loop.delegation, Delegation):
         return Context()
     now = copy.copy(loop.delegation.context)
     for name, value in vars(now).items():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from imkit.background import BackgroundModel
 from imkit.capture.browser import BrowserSource, MediaStreamSource
 from imkit.recordings import Consent, QueuedRecorder, Recorder
-from imkit.session import Session, Sink, State
+from imkit.session import Session, Sink, Snapshots, State
 from imkit.stream import Event, InteractionModel, Moment, SessionError, Timeline
 from imkit.tools import NotebookLog, Tool, ToolServer, cell_tools
 
@@ -44,6 +44,7 @@ class LiveSession(Session):
         *,
         namespace: Mapping[str, Any] | None = None,
         executor: Executor | None = None,
+        snapshots: Snapshots | bool = True,
         clock: Callable[[], float] = time.monotonic,
         notebook: bool = False,
     ) -> None:
@@ -53,7 +54,16 @@ class LiveSession(Session):
             source = MediaStreamSource(source)
         self._outlets = Outlets(sink)
         super().__init__(
-            model, background, tools, source, self._outlets, seed, namespace=namespace, executor=executor, clock=clock
+            model,
+            background,
+            tools,
+            source,
+            self._outlets,
+            seed,
+            namespace=namespace,
+            executor=executor,
+            snapshots=snapshots,
+            clock=clock,
         )
         self.cell_log = NotebookLog()
         """What cells did, for the tools that read their outputs and errors; whoever watches the notebook adds to it."""

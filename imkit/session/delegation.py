@@ -116,6 +116,13 @@ class Delegation:
         """Listens to the conversation, so that a task can be handed it."""
         self.context.note(percept, act)
 
+    def recall(self, percept: Percept, act: Act) -> None:
+        """Takes in a moment that happened before: the conversation, and which topics were asked."""
+        self.context.note(percept, act)
+        for call in act.calls:
+            if call.kind != "cancel":
+                self._next_version(call.name)
+
     def by_hand(self, percept: Percept, epoch: int, said: Iterable[Word] = ()) -> None:
         """Takes what the person starts past the model: requests handed over, and controls of shown results used.
 

@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from imkit.stream import (
     TICK_S,
     Act,
+    Call,
+    Event,
     InteractionModel,
     Ledger,
     ModelError,
     Moment,
     OpenConfig,
     Percept,
+    Word,
     samples_per_tick,
 )
 
-from .delegation import Delegation
+
+class Work(Protocol):
+    """What takes the model's calls and gives back what comes of them: a ``Delegation``, or a record of one."""
+
+    def drain(self, tick: int) -> tuple[Event, ...]:
+        """Events that are due at ``tick``. Never waits."""
+
+    def note(self, percept: Percept, act: Act) -> None:
+        """Listens to the conversation."""
+
+    def submit(self, call: Call, said: Iterable[Word] = ()) -> None:
+        """Takes a call; ``said`` are the model's own words that the person really heard."""
+
+    def by_hand(self, percept: Percept, epoch: int, said: Iterable[Word] = ()) -> None:
+        """Takes what the person starts past the model."""
 
 
 class Loop:
     """A model in its chair, with its state, its epoch and its delegated work.
 
-    A ledger handed in goes on counting epochs where it was. ``clock`` gives seconds and is only used to measure the
-    model; without one, moments cost 0 ms.
+    A ledger handed in goes on counting epochs where it was, a ``state`` handed in is gone on from and not copied.
+    ``clock`` gives seconds and is only used to measure the model; without one, moments cost 0 ms.
     """
 
     def __init__(
         self,
         model: InteractionModel[Any],
         config: OpenConfig | None = None,
-        delegation: Delegation | None = None,
+        delegation: Work | None = None,
         *,
+        state: Any = None,
         ledger: Ledger | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
@@ -45,7 +63,7 @@ class Loop:
         self.ledger = ledger or Ledger(self.spec.output_rate)
         self._samples = samples_per_tick(self.spec.output_rate)
         self._clock = clock or (lambda: 0.0)
-        self.state = model.open(config or OpenConfig())
+        self.state = model.open(config or OpenConfig()) if state is None else state
 
     def tick(self, percept: Percept) -> Moment:
         """Steps the model once. Results of delegated work that are due join the percept's events first.

@@ -32,9 +32,11 @@ from . import switch
 from .delegation import MAX_PLACES, Delegation
 from .drive import Drive
 from .loop import Loop
+from .origin import Origin
 from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
 from .package import in_brief
 from .sink import Sink, Tap
+from .snapshots import Snapshots
 from .tally import Tally
 from .watched import State, Watched
 
@@ -59,6 +61,8 @@ class Session(Watched):
     executor    where a background model's heavy functions run (``desk.run``): any ``concurrent.futures.Executor``, such
                 as a process pool, dask's ``client.get_executor()`` or ipyparallel's ``view.executor``; None is in
                 place. It stays yours: a session never shuts it down
+    snapshots   states of the model kept along the way, for forks: True is one every 5 s within 128 MB, thinned out
+                towards long ago; ``Snapshots(every_s, max_bytes)`` says otherwise, False keeps none
 
     ``start`` and ``stop`` run it live in a thread of its own, ``run`` plays a source in virtual time. What runs live
     goes on where it stopped: same timeline, same state of the model; after a ``run`` it begins anew. Use it as
@@ -76,6 +80,7 @@ class Session(Watched):
         *,
         namespace: Mapping[str, Any] | None = None,
         executor: Executor | None = None,
+        snapshots: Snapshots | bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(_seated(model), None if source is None else as_source(source), clock)
@@ -93,7 +98,9 @@ class Session(Watched):
         self.tap: Tap | None = None
         """What stands between the source and the model and keeps what goes by; set it at any time."""
         self.seed = seed
+        self._snapshots = (Snapshots() if snapshots else None) if isinstance(snapshots, bool) else snapshots
         self._variables = view
+        self.timeline = self._empty_timeline()
         self._executor = executor
         self._lock = threading.RLock()
         self._stop = threading.Event()
@@ -116,12 +123,13 @@ class Session(Watched):
             source.open()
             self._stop.clear()
             executor = ThreadPoolExecutor(MAX_PLACES, thread_name_prefix="imkit-work")
-            delegation = self._delegation(executor, self._loop.delegation if self._loop is not None else None)
+            older = self._loop.delegation if self._loop is not None else None
+            delegation = self._delegation(executor, older if isinstance(older, Delegation) else None)
             try:
                 if self._played:  # a run has a clock and epochs of its own, and a listener knows higher ones
                     self._played = False
                     self._ledger = Ledger(self.model.spec.output_rate, self._top_epoch + 1)
-                    self.timeline = Timeline(self.model.spec.output_rate)
+                    self.timeline = self._empty_timeline()
                 newest = self.timeline[-1].index + 1 if len(self.timeline) else 0
                 if self._loop is None:
                     self._loop = Loop(self.model, self._config(), ledger=self._ledger, clock=time.perf_counter)
@@ -254,7 +262,7 @@ class Session(Watched):
             self._loop = None
             self._top_epoch, self._played = max(self._top_epoch, self.epoch), True
             self._ledger = Ledger(self.model.spec.output_rate)
-            self.timeline = Timeline(self.model.spec.output_rate)
+            self.timeline = self._empty_timeline()
             self._tally = Tally()
             self.board.clear()
             delegation = self._delegation(None, delay_ticks=max(1, round(work_s * TICKS_PER_S)))
@@ -280,6 +288,7 @@ class Session(Watched):
                     moment = drive.step()
                     if moment is not None:
                         self._notice(moment)
+                        self.timeline.origin.keep(moment, loop, drive.behind)
                     for event in self.board.due(self.timeline.end_s):
                         self._inbox.put_event(event)
             except SourceError as error:
@@ -303,6 +312,12 @@ class Session(Watched):
     def _config(self) -> OpenConfig:
         return OpenConfig(seed=self.seed, tools=self._own_tools)
 
+    def _empty_timeline(self) -> Timeline:
+        timeline = Timeline(self.model.spec.output_rate)
+        kept = self._snapshots.fresh() if self._snapshots is not None else None
+        timeline.origin = Origin(self.model, self._config(), kept)
+        return timeline
+
     def _delegation(self, executor: Executor | None, older: Delegation | None = None, **more: int) -> Delegation:
         tell, heavy = partial(in_brief, self._variables), self._executor
         made = Delegation(self.background, self.tools, executor, heavy=heavy, notebook=tell, older=older, **more)
@@ -322,6 +337,7 @@ class Session(Watched):
 
     def _tell_opened(self, index: int) -> None:
         """A fresh state of the model is stepped from tick ``index`` on."""
+        self.timeline.origin.open_again(index)
         if self.tap is not None:
             self._tell(self.tap.opened, index, self._config(), self._ledger.epoch)
 
@@ -341,6 +357,7 @@ class Session(Watched):
                     self._mailbox().put_event(event)
                 if moment is not None:
                     self._notice(moment)
+                    self.timeline.origin.keep(moment, drive.loop, drive.behind)
                 quiet = 0 if moment is not None else quiet + 1
                 if drive.stalled_s:
                     self._enter(State.STALLED, f"The loop was held up for {drive.stalled_s:.1f} s.")

@@ -105,6 +105,7 @@ class Watched:
             "sent_s": round(samples.sent / rate, 1),
             "played_s": round(samples.played / rate, 1),
             **self._tally.read(self._inbox, self.source),
+            "snapshots": len(self.timeline.origin.snapshots or ()) if self.timeline.origin is not None else 0,
         }
 
     def __repr__(self) -> str:

@@ -106,6 +106,14 @@ class Ledger:
                     self._words.popleft()
             return self._epoch
 
+    def copy(self) -> Ledger:
+        """A ledger that goes on from here by itself."""
+        other = Ledger(self.output_rate)
+        with self._lock:
+            other._epoch, other._counts, other._forgotten = self._epoch, self._counts.copy(), self._forgotten
+            other._words, other.refused_reports = self._words.copy(), self.refused_reports
+        return other
+
     def counts(self, epoch: int | None = None) -> Counts:
         """Samples of one epoch, or of all epochs together."""
         with self._lock:

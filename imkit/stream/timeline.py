@@ -56,6 +56,8 @@ class Timeline:
         self._moments: list[Moment] = []
         self._lock = threading.Lock()
         self.let_go = {"frames": 0, "sound": 0, "moments": 0}
+        self.origin: Any = None
+        """What it takes to go on from any moment of it, an ``imkit.session.Origin``; None where nobody knows."""
 
     def append(self, moment: Moment) -> None:
         """Adds the newest moment. Raises ContractError unless its index is higher than the last one."""
@@ -115,6 +117,7 @@ class Timeline:
         """The moments whose ticks start in [start_s, end_s), as a timeline on the same clock."""
         part = Timeline(self.output_rate)
         part._keep_frames, part._keep_media, part._keep = self._keep_frames, self._keep_media, self._keep
+        part.origin = self.origin
         with self._lock:
             low = 0 if start_s is None else _first_at(self._moments, math.ceil(start_s * TICKS_PER_S - 1e-9))
             high = None if end_s is None else _first_at(self._moments, math.ceil(end_s * TICKS_PER_S - 1e-9))
