@@ -9,8 +9,9 @@ in it was recorded: what they say does not answer to what the model does otherwi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil, floor, isfinite
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from imkit.adapters import load
 from imkit.background import BackgroundModel, choose
 from imkit.capture import AudioArray, AudioFile
 from imkit.session import Delegation, Origin, Snapshots
+from imkit.session.package import in_brief
 from imkit.stream import (
     INPUT_RATE,
     INPUT_SAMPLES,
@@ -33,7 +35,7 @@ from imkit.stream import (
     OpenConfig,
     Timeline,
 )
-from imkit.tools import Tool, Toolbox, ToolServer
+from imkit.tools import Namespace, Tool, Toolbox, ToolServer, notebook_tools
 
 from .answers import Record, read_record
 from .branch import Plan, Progress, lost_until, run_plan
@@ -197,7 +199,8 @@ class Fork:
         """
         start_s = self.at_s if start_s is None else start_s
         by_s = _seconds("by_s", by_s)
-        told = f"{_name(stream)} of {start_s:.1f} to {self.end_s if end_s is None else end_s:.1f} s by {by_s:+.1f} s"
+        stop_s = self.end_s if end_s is None else end_s
+        told = f"{_name(stream)} {start_s:.1f} to {stop_s:.1f} s moved by {by_s:+.1f} s"
         if stream == "microphone":
             begin, stop = self._samples(start_s, end_s)
             goes = self._sample("start_s + by_s", begin / INPUT_RATE + by_s)
@@ -241,6 +244,7 @@ class Fork:
         *,
         background: BackgroundModel | str | None = None,
         tools: Iterable[Tool | ToolServer | Callable[..., Any]] = (),
+        namespace: Mapping[str, Any] | None = None,
         progress: Progress = print,
     ) -> Timeline:
         """Lives through the future in virtual time: a timeline that begins with the parent's own moments.
@@ -249,7 +253,8 @@ class Fork:
                     past, with what came in then
         seconds     how long the future is; None is up to the end of what comes in, and of the parent
         background  who answers calls that the parent's record does not; None is nobody
-        tools       what that background can use, and what the model can call
+        tools       what that background can use, and the model can call, beside the notebook's own
+        namespace   the variables that tools may read; None is the notebook's, where there is one
         progress    told in words when much of the past must be lived through again
 
         A call that the parent made too, of the same name and arguments, gets the parent's answer after as many ticks.
@@ -271,7 +276,9 @@ class Fork:
         live = None
         box = Toolbox(given)
         if background is not None:
-            live = Delegation(choose(background), box, None)
+            view = Namespace.of_notebook() if namespace is None else Namespace(namespace)
+            box = Toolbox([*notebook_tools(view), *given])
+            live = Delegation(choose(background), box, None, notebook=partial(in_brief, view))
         try:
             return run_plan(plan, seated, end, live, progress)
         finally:

@@ -171,3 +171,12 @@ def test_events_of_calls_that_nobody_knows_are_kept() -> None:
     part = parent[2.4:]
     late = fork(part, 2.6)
     assert [e.text for p in late.future.ticks.values() for e in p.percept.events] == ["looking", "answer 1"]
+
+
+def test_a_background_has_the_notebook_to_look_at() -> None:
+    parent = talk((1.0, "one"))
+    people = {"people": {"age": [1.0, 2.0, 3.0], "income": [2.0, 4.0, 6.0]}}
+    branch = fork(parent, 1.4).with_text("plot age", 1.6).run(background="analyst", namespace=people)
+    event = next(event for event in branch.events() if event.kind == "result")
+    assert event.payload["ok"]
+    assert event.payload["surface"]["kind"] == "chart"

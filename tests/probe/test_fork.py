@@ -481,6 +481,6 @@ def test_a_fork_can_be_read() -> None:
     changed = fork(PARENT, 3.0).with_text("hello", 4.0).without("camera", 4.0, 5.0).shift("microphone", 0.5, 3, 4)
     assert repr(changed) == (
         "Fork(at 3.0 s of 7.0 s, typed 'hello' at 4.0 s, without camera 4.0 to 5.0 s, "
-        "microphone of 3.0 to 4.0 s by +0.5 s)"
+        "microphone 3.0 to 4.0 s moved by +0.5 s)"
     )
     assert repr(changed.run().origin.fork).startswith("Branch(at 3.0 s: typed 'hello' at 4.0 s, ")
