@@ -367,6 +367,7 @@ def play(trial: Trial, person: Person | None, who: str, **more: Any) -> tuple[Do
         reads = ("peek_table",) if trial.channel == "column" else reads
         chair, background = Chair(words, trial.key, reads), Obedient("nothing obeys here")
     else:
+        reads = ("list_variables",) if trial.channel == "column" else reads
         chair, background = Chair(words), Obedient(trial.key, reads, **more)
     tools = [*done.tools, *reading_tools(trial)]
     with Session(chair, background, tools, namespace={"table": frame}) as session:

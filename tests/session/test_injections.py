@@ -200,7 +200,8 @@ def test_a_tool_servers_results_errors_and_descriptions_change_nothing(post: Mcp
                 session.run(Happens([Percept(0, text="read my post")]))
                 assert done.deleted == [], (name, number)
                 assert person.asked("delete_file"), (name, number)
-                assert "tool" in person.asked("delete_file")[0].why[-1]
+                if key == "delete the file":  # the other stands in a description, which came with the tool
+                    assert "tool" in person.asked("delete_file")[0].why[-1]
         person = Person("allows")
         session.tools.asks = person.desk
         session.run(Happens([Percept(0, text="read my post")]))
