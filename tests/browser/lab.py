@@ -78,7 +78,7 @@ class Lab:
             | {"PYTHONPATH": f"{ROOT}{os.pathsep}{TESTS}"}
             | (environment or {}),
         )  # fmt: skip
-        until(lambda: self._answers(), 60, "JupyterLab did not start; see " + str(folder / "lab.log"))
+        until(lambda: self._answers(), 180, "JupyterLab did not start; see " + str(folder / "lab.log"))
 
     def _answers(self) -> bool:
         try:

@@ -299,11 +299,12 @@ def test_live_the_event_is_in_the_tick_in_which_it_happened(shell, session):
 
 def test_cells_that_run_without_pause_never_wait_for_the_loop(shell, session):
     session.start()
-    began_s = time.perf_counter()
+    took_s = []
     for _ in range(100):
+        began_s = time.perf_counter()
         run(shell, "pass")
-    each_ms = (time.perf_counter() - began_s) * 10
-    assert each_ms < 100
+        took_s.append(time.perf_counter() - began_s)
+    assert sorted(took_s)[50] < 0.1  # half a tick
     assert session._inbox.counts["dropped_events"] + len(session._inbox.events) <= 200
 
 
