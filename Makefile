@@ -13,7 +13,7 @@ STATIC := imkit/notebook/static
 BUNDLE := widget.js widget.css surface.js surface.css
 PYTEST := $(BIN)/pytest -q
 
-.PHONY: help pictures lab test test-unit test-notebooks test-browser test-serve lint types widget widget-check bench bench-browser system clean
+.PHONY: help pictures lab test test-unit test-notebooks test-browser test-serve test-killed lint types widget widget-check bench bench-browser system clean
 
 help:
 	@echo 'make lab            open JupyterLab on the first notebook'
@@ -21,6 +21,7 @@ help:
 	@echo 'make test-unit      Python tests without a browser        (k=NAME for some of them)'
 	@echo 'make test-browser   real JupyterLab in real Chromium      (k=NAME for some of them)'
 	@echo 'make test-serve     background models against a real transformers server'
+	@echo 'make test-killed    fifty recordings killed at random moments'
 	@echo 'make widget         build the front end into $(STATIC)'
 	@echo 'make bench          measure this machine against the targets; bench-browser for its browser rows'
 
@@ -68,6 +69,10 @@ test-browser: $(INSTALLED)
 test-serve: $(INSTALLED)
 	$(BIN)/python -m pip install -q $(PIP_FLAGS) -c constraints.txt 'transformers[serving]'
 	$(PYTEST) -m slow tests/background/test_serve.py
+
+# Fifty recordings killed at random moments; minutes, so not part of make test.
+test-killed: $(INSTALLED)
+	$(PYTEST) -s -m slow tests/recordings/test_killed.py
 
 widget: $(MODULES)
 	cd widget && npm run --silent build

@@ -130,7 +130,7 @@ class LiveSession(Session):
         Raises RecordingError when the folder cannot be written, SessionError when it records already or is closed.
         """
         self._refuse_closed("record")
-        if self._recording is not None:
+        if self._recording is not None and not self._recording.over:
             raise SessionError(f"record(): this session records into {self._recording.folder}; stop_recording() first")
         self._recording = QueuedRecorder(self._recorder(folder, "session.record()", frames, acts, force))
         self.tap = self._recording

@@ -108,6 +108,16 @@ def whole(value: Any, limit: int) -> int:
     return value
 
 
+def _opened(value: dict[str, Any]) -> dict[str, Any]:
+    whole(value.get("epoch"), MAX_TICK)
+    seed, tools, options = value.get("seed"), value.get("tools"), value.get("options")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not isinstance(options, dict):
+        raise ValueError(f"holds the seed {seed!r:.40} and the options {options!r:.40}")
+    if not isinstance(tools, list) or not all(isinstance(name, str) for name in tools):
+        raise ValueError(f"holds the tools {tools!r:.40}")
+    return value
+
+
 def _part(value: Any) -> Part:
     if not isinstance(value, list) or len(value) != 2:
         raise ValueError(f"holds {value!r:.40}, expected [bytes, checksum]")
@@ -167,7 +177,7 @@ def read_journal(folder: Path) -> Journal:
                     raise ValueError(f"goes back to tick {segment.first}")
                 segments.append(segment)
             elif kind == "opened":
-                opened[whole(value.get("tick"), MAX_TICK)] = value
+                opened[whole(value.get("tick"), MAX_TICK)] = _opened(value)
             elif kind == "lost":
                 lost.append(
                     (whole(value.get("from"), MAX_TICK), whole(value.get("moments"), MAX_TICK), str(value["why"]))

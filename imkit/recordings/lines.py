@@ -27,10 +27,17 @@ _NOTHING: Mapping[str, Any] = {}
 T = TypeVar("T")
 
 
+def _refuse(name: str) -> Any:
+    raise ValueError(f"holds {name}, which is no number")
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse).decode
+
+
 def parsed(line: bytes) -> dict[str, Any]:
     """A line of JSON that holds an object. Raises ValueError, for numbers that are not finite too."""
     try:
-        value = json.loads(line, parse_constant=_refuse)
+        value = _decode(line.decode())
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
     if not isinstance(value, dict):
@@ -83,10 +90,6 @@ def number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"holds {value!r:.40}, expected a number")
     return float(value)
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(f"holds {name}, which is no number")
 
 
 def _list(line: Mapping[str, Any], name: str, of: Callable[[Any], T]) -> tuple[T, ...]:

@@ -42,9 +42,16 @@ class QueuedRecorder:
         return self.recorder.state
 
     @property
+    def over(self) -> bool:
+        """Closed or deleted."""
+        return self.recorder.state in {"closed", "deleted"}
+
+    @property
     def told(self) -> str:
-        """What a person must know: which streams are recorded, or why they are not."""
+        """What a person must know: which streams are recorded, or why they are not; "" once it is over."""
         state, streams = self.recorder.state, self.recorder.consent.streams
+        if self.over:
+            return ""
         return f"recording {', '.join(streams)}" if state == "recording" else f"recording {state}"
 
     @property
@@ -61,7 +68,9 @@ class QueuedRecorder:
         return self.recorder.admit(percept)
 
     def put(self, moment: Moment) -> None:
-        """Hands over one moment and returns at once."""
+        """Hands over one moment and returns at once; once it is over, moments are let go."""
+        if self.over:
+            return
         first, missed = self._missed
         if missed:
             try:

@@ -84,8 +84,8 @@ def replay(
     pacer = RealPacer()
     for moment, opened, why in _steps(recording):
         if opened is not None:
-            config = OpenConfig(int(opened.get("seed", 0)), tuple(opened.get("tools", ())), opened.get("options", {}))
-            ledger = Ledger(rate, int(opened.get("epoch", 0)))
+            config = OpenConfig(opened["seed"], tuple(opened["tools"]), opened["options"])
+            ledger = Ledger(rate, opened["epoch"])
             loop = Loop(model, config, ledger=ledger, clock=time.perf_counter)
         if why or loop is None:
             loop = None

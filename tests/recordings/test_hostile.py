@@ -195,6 +195,17 @@ def test_a_journal_that_was_made_up_with_a_right_checksum_is_refused_or_harmless
     assert set(before) == set(changed)
 
 
+def test_an_opening_that_was_made_up_is_refused(tmp_path):
+    from making import session_recorded
+
+    session_recorded(tmp_path / "whole", ticks=3)
+    for key, value in (("seed", "x"), ("seed", None), ("tools", [1]), ("tools", "x"), ("options", []), ("epoch", -1)):
+        folder = copied(tmp_path / "whole", tmp_path)
+        resealed(folder, lambda kind, old, k=key, v=value: {**old, k: v} if kind == "opened" else old)
+        with pytest.raises(RecordingError, match="journal"):
+            open_recording(folder)
+
+
 @pytest.mark.parametrize(
     "name", ["../../secret", "/etc/passwd", "user/../../secret", "C:\\secret", "a\x00b", "con", "x" * 300]
 )
