@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from imkit import recordings
+from imkit.recordings import open_recording
 from imkit.recordings.export import export as write
 from imkit.recordings.export import format_of
-from imkit.stream import ImkitError, Timeline
 
 
 def export(arguments: argparse.Namespace) -> int:
     """Writes ``--out``, by default a file or folder beside the recording that is named after it."""
     form = format_of(arguments.to)
     folder = Path(arguments.recording).expanduser()
-    timeline = timeline_of(folder)
+    timeline = open_recording(folder).timeline()
     whole = folder.resolve()
     beside = whole.with_name(f"{whole.name}{form.suffix or '-' + arguments.to.lower()}")
     path = write(timeline, arguments.to, arguments.out or beside, force=arguments.force)
     print(f"{path}: {timeline.duration_s:.1f} s as {form.about}")
     return 0
-
-
-def timeline_of(folder: Path) -> Timeline:
-    """The timeline of a recording folder."""
-    opened: Any = getattr(recordings, "open_recording", None)
-    if opened is None:
-        raise ImkitError(f"{folder}: this installation cannot read recordings; install imkit again")
-    timeline = opened(folder).timeline()
-    assert isinstance(timeline, Timeline)
-    return timeline

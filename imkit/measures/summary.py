@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from imkit.stream import ContractError
+from imkit.stream import ContractError, Timeline
 
 from .floor import Interlude, Transfer, interludes, states, transfers
 from .interval import Interval, Table, Talker
@@ -23,7 +23,7 @@ from .turns import (
     turns,
     without_backchannels,
 )
-from .units import Talk
+from .units import Talk, talk_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,9 @@ class Measures:
         return Table(Measures, [self]).to_pandas()
 
 
-def measure(talk: Talk) -> Measures:
-    """All figures over the whole talk."""
+def measure(source: Talk | Timeline, by: Literal["energy", "words"] = "energy") -> Measures:
+    """All figures over the whole of a talk, or of a timeline's two talkers (``by`` is that of ``talk_of``)."""
+    talk = source if isinstance(source, Talk) else talk_of(source, by)
     return _figures(_Found(talk), talk.start_s, talk.end_s, last=True)
 
 

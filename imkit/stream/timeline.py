@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ContractError
+from .lent import Lent
 from .logged import Moment
 from .moment import Call, Event, Floor, Word
 from .tick import INPUT_SAMPLES, TICK_S, TICKS_PER_S, samples_per_tick
@@ -29,7 +30,7 @@ class Utterance(NamedTuple):
     end_s: float
 
 
-class Timeline:
+class Timeline(Lent):
     """Moments in order, sliced by seconds.
 
     ``timeline[2.0:5.0]`` holds the moments whose ticks start in [2.0, 5.0) seconds; neighbouring slices share none.
