@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from imkit.stream import INPUT_RATE, TICK_S, Timeline
 
 from .lanes import lanes_of
+from .pictures import jpeg_address
 from .svg import height_px, names, static, tracks
 
 PX_PER_S = 110.0
@@ -109,20 +110,5 @@ def _pictures(timeline: Timeline) -> dict[float, str]:
     for moment in timeline:
         if moment.percept.frames and moment.start_s - last_s >= 0.999 and len(shown) < MAX_PICTURES:
             last_s = moment.start_s
-            shown[moment.start_s] = (
-                "data:image/jpeg;base64," + base64.b64encode(_jpeg(moment.percept.frames[-1])).decode()
-            )
+            shown[moment.start_s] = jpeg_address(moment.percept.frames[-1])
     return shown
-
-
-def _jpeg(picture: NDArray[np.uint8], height: int = 48) -> bytes:
-    """``picture`` [height, width, 3] as a JPEG of ``height`` px."""
-    import av
-
-    width = max(2, round(picture.shape[1] * height / picture.shape[0] / 2) * 2)
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24").reformat(
-        width, height, "yuvj420p"
-    )
-    codec: Any = av.CodecContext.create("mjpeg", "w")
-    codec.width, codec.height, codec.pix_fmt, codec.framerate = width, height, "yuvj420p", 1
-    return b"".join(bytes(packet) for packet in [*codec.encode(frame), *codec.encode(None)])

@@ -91,11 +91,15 @@ class _Tracks:
 
     def drawn(self, pictures: dict[float, str]) -> str:
         lanes = self.lanes
-        loudest = max(0.05, *(float(x.max()) if len(x) else 0.0 for x in (lanes.mic, lanes.voice)))
+        mic, voice = lanes.mic.peaks, lanes.voice.peaks
+        loudest = max(0.05, float(mic.max(initial=0.0)), float(voice.max(initial=0.0)))
         parts = [self.ground()]
-        parts += [self.at(time_s, f'<rect class="gap" {self.box("mic", TICK_S)}/>') for time_s in lanes.gaps]
-        parts.append(self.wave("mic", lanes.mic / loudest))
-        parts.append(self.wave("voice", lanes.voice / loudest))
+        parts += [
+            self.at(hole.start_s, f'<rect class="gap" {self.box("mic", hole.end_s - hole.start_s)}/>')
+            for hole in lanes.lost
+        ]
+        parts.append(self.wave("mic", mic / loudest))
+        parts.append(self.wave("voice", voice / loudest))
         parts.append(self.pills("heard", "you", lanes.heard))
         parts.append(self.pills("typed", "you", lanes.typed, rows=1))
         parts.append(self.pills("says", "me", lanes.words))
@@ -111,14 +115,13 @@ class _Tracks:
 
     def at(self, time_s: float, content: str, classes: str = "") -> str:
         """Content that a zoom moves but does not stretch."""
-        offset = round(time_s - self.lanes.start_s, 3)
-        return f'<g class="at {classes}" data-t="{offset:g}" transform="translate({self.x(time_s):g} 0)">{content}</g>'
+        return f'<g class="at {classes}" transform="translate({self.x(time_s):g} 0)">{content}</g>'
 
     def box(self, lane: str, width_s: float, inset: float = 0) -> str:
         """The attributes of a rectangle that a zoom makes wider."""
         return (
             f'y="{self.top[lane] + inset:g}" height="{self.height[lane] - 2 * inset:g}" '
-            f'width="{max(1.0, width_s * self.scale):.2f}" data-w="{width_s:.3f}"'
+            f'width="{max(1.0, width_s * self.scale):.2f}"'
         )
 
     def stretched(self, path: str, classes: str) -> str:
@@ -177,7 +180,7 @@ class _Tracks:
                     span.start_s,
                     f"<title>{escape(title)}</title>"
                     f'<rect y="{y + 1:g}" height="{each - 2:g}" rx="4" width="{length_s * self.scale:.2f}" '
-                    f'data-w="{length_s:.3f}"/>'
+                    '/>'
                     f'<text x="4" y="{y + each / 2 + 4:g}">{escape(span.text)}</text>',
                     classes,
                 )
@@ -240,7 +243,7 @@ class _Tracks:
             (late if ms > DEADLINE_MS else in_time).append(bar)
         y = bottom - DEADLINE_MS / full_ms * reach
         line = (
-            f'<line class="deadline" x2="{self.seconds * self.scale:.1f}" data-x2="{self.seconds:g}" '
+            f'<line class="deadline" x2="{self.seconds * self.scale:.1f}" '
             f'y1="{y:.1f}" y2="{y:.1f}"/>'
         )
         label = f'<text class="time" x="4" y="{y + 12:.1f}">deadline {DEADLINE_MS:g} ms</text>'

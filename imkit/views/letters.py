@@ -1,0 +1,69 @@
+"""How much room words need, and which of them are shown where not all can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .lanes import Span
+
+SIZE_PX = 11
+_NARROW, _WIDE = frozenset("ijlrtfI.,;:!|'()[]· "), frozenset("mwMWGOQD@%→…▲▼▣●✓✗")
+
+
+def text_px(text: str, size_px: float = SIZE_PX) -> float:
+    """The width of ``text`` in a wide sans serif face, so that what it is really set in is not wider."""
+    ems = sum(
+        0.42 if c in _NARROW else 1.0 if c in _WIDE or ord(c) > 0x2E00 else 0.74 if c.isupper() else 0.63 for c in text
+    )
+    return ems * size_px
+
+
+def fitted(
+    spans: Sequence[Span], start_s: float, end_s: float, s_per_px: float, rows: int, pad_px: float = 6
+) -> list[tuple[int, Span]]:
+    """(row, span) of the spans whose words can stand at their start without touching others or the edges.
+
+    Words that find no room are left out, the later ones first.
+    """
+    free_s = [-1e18] * rows
+    shown: list[tuple[int, Span]] = []
+    for span in spans:
+        width_s = (text_px(span.text) + pad_px) * s_per_px
+        if span.start_s < start_s or span.start_s + width_s > end_s:
+            continue
+        row = next((number for number, at in enumerate(free_s) if at <= span.start_s), None)
+        if row is not None:
+            free_s[row] = span.start_s + width_s
+            shown.append((row, span))
+    return shown
+
+
+def phrases(words: Sequence[Span], room_px: float, pause_s: float = 1.2) -> list[Span]:
+    """Words joined up to a pause, cut to ``room_px``."""
+    joined: list[Span] = []
+    for word in words:
+        if joined and word.start_s - joined[-1].end_s <= pause_s:
+            joined[-1] = Span(f"{joined[-1].text} {word.text}", joined[-1].start_s, word.end_s)
+        else:
+            joined.append(word)
+    return [Span(cut(span.text, room_px), span.start_s, span.end_s) for span in joined]
+
+
+def cut(text: str, room_px: float) -> str:
+    """``text``, shortened with an ellipsis if it is wider than ``room_px``."""
+    if text_px(text) <= room_px:
+        return text
+    while text and text_px(f"{text}…") > room_px:
+        text = text[:-1]
+    return f"{text.rstrip()}…" if text else ""
+
+
+def merged(spans: Sequence[Span], least_s: float) -> list[Span]:
+    """Ordered spans, those joined whose distance is too small to be seen."""
+    joined: list[Span] = []
+    for span in spans:
+        if joined and span.text == joined[-1].text and span.start_s - joined[-1].end_s < least_s:
+            joined[-1] = Span(span.text, joined[-1].start_s, max(joined[-1].end_s, span.end_s))
+        else:
+            joined.append(span)
+    return joined

@@ -1,0 +1,27 @@
+"""Pictures as small JPEGs that stand inside a figure or a page."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def jpeg(picture: NDArray[np.uint8], height: int = 48) -> bytes:
+    """``picture`` [height, width, 3] as a JPEG of ``height`` px."""
+    import av
+
+    width = max(2, round(picture.shape[1] * height / picture.shape[0] / 2) * 2)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24").reformat(
+        width, height, "yuvj420p"
+    )
+    codec: Any = av.CodecContext.create("mjpeg", "w")
+    codec.width, codec.height, codec.pix_fmt, codec.framerate = width, height, "yuvj420p", 1
+    return b"".join(bytes(packet) for packet in [*codec.encode(frame), *codec.encode(None)])
+
+
+def jpeg_address(picture: NDArray[np.uint8], height: int = 48) -> str:
+    """The same as a data address."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(picture, height)).decode("ascii")
