@@ -77,6 +77,7 @@ def benchmarks(model: str, minutes: float) -> dict[str, Callable[[], Iterator[Ro
         "replay": lambda: _replay(model),
         "open and close": lambda: _open_close(model),
         "delegate": lambda: _delegate(model),
+        "views": lambda: _views(model),
         "long run": lambda: _long(model, minutes),
     }
 
@@ -273,6 +274,12 @@ def _delegate(model: str) -> Iterator[Row]:
     from .bench_delegate import delegate
 
     return delegate(model)
+
+
+def _views(model: str) -> Iterator[Row]:
+    from .bench_views import views
+
+    return views(model)
 
 
 def _long(model: str, minutes: float) -> Iterator[Row]:

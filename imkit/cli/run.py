@@ -13,7 +13,7 @@ from typing import Any
 from imkit.capture import AudioFile, Mix, Script, Source, VideoFile
 from imkit.recordings import Recorder, check_folder
 from imkit.stream import ImkitError, ModelError, Timeline
-from imkit.views import report_html
+from imkit.views import report
 
 TAIL_S = 4.0
 
@@ -106,9 +106,7 @@ def play(
             recorder.stopped = "some moments could not be written"
             raise UsageError(f"{out}: the recording could not be written whole; is the disk full?")
         stats = session.stats()
-    report_html(
-        timeline, out / "timeline.html", title=f"imkit: {', '.join(named.values())}", facts={"model": spec.name}
-    )
+    report(timeline, out / "timeline.html", title=f"imkit: {', '.join(named.values())}", facts={"model": spec.name})
     print(
         f"{out}: {timeline.duration_s:.1f} s with a tail of {TAIL_S:g} s, heard {len(timeline.heard())} words, "
         f"said {len(timeline.words())}, {len(timeline.calls())} calls, "

@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imkit.stream import Timeline
+
+MOST = 240
+
 
 def jpeg(picture: NDArray[np.uint8], height: int = 48) -> bytes:
     """``picture`` [height, width, 3] as a JPEG of ``height`` px."""
@@ -25,3 +29,17 @@ def jpeg(picture: NDArray[np.uint8], height: int = 48) -> bytes:
 def jpeg_address(picture: NDArray[np.uint8], height: int = 48) -> str:
     """The same as a data address."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg(picture, height)).decode("ascii")
+
+
+def pictures_of(timeline: Timeline, every_s: float = 1.0, height: int = 48) -> dict[float, str]:
+    """The pictures still held as data addresses by time, ``every_s`` seconds apart or more; at most 240, spread evenly."""
+    held = [moment for moment in timeline if moment.percept.frames]
+    if held:
+        every_s = max(every_s, (held[-1].start_s - held[0].start_s) / MOST)
+    shown: dict[float, str] = {}
+    last_s = -1e9
+    for moment in held:
+        if moment.start_s - last_s >= every_s - 1e-3:
+            last_s = moment.start_s
+            shown[moment.start_s] = jpeg_address(moment.percept.frames[-1], height)
+    return shown
