@@ -50,7 +50,6 @@ _HOME = {
     "Timeline": "stream",
     "Word": "stream",
     "list_recordings": "recordings",
-    "list_recordings": "recordings",
     "load": "adapters",
     "mcp": "tools",
     "open_recording": "recordings",

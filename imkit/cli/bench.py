@@ -78,6 +78,7 @@ def benchmarks(model: str, minutes: float) -> dict[str, Callable[[], Iterator[Ro
         "open and close": lambda: _open_close(model),
         "delegate": lambda: _delegate(model),
         "recordings": _recordings,
+        "views": lambda: _views(model),
         "long run": lambda: _long(model, minutes),
     }
 
@@ -279,6 +280,12 @@ def _recordings() -> Iterator[Row]:
     from .bench_recordings import recordings
 
     return recordings(save=Path("bench_recordings.json"))
+
+
+def _views(model: str) -> Iterator[Row]:
+    from .bench_views import views
+
+    return views(model)
 
 
 def _long(model: str, minutes: float) -> Iterator[Row]:

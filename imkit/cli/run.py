@@ -13,7 +13,7 @@ from typing import Any
 from imkit.capture import AudioFile, Mix, Script, Source, VideoFile
 from imkit.recordings import Consent, Recorder, check_folder, open_recording, write_plain
 from imkit.stream import ImkitError, ModelError, Timeline
-from imkit.views import report_html
+from imkit.views import report
 
 TAIL_S = 4.0
 
@@ -148,7 +148,7 @@ def play(
         raise UsageError(f"{out}: {recorder.counts['lost']} moments could not be written; is the disk full?")
     if plain:
         title = f"imkit: {', '.join(named.values())}"
-        report_html(timeline, out / "timeline.html", title=title, facts={"model": spec.name})
+        report(timeline, out / "timeline.html", title=title, facts={"model": spec.name})
     print(
         f"{out}: {timeline.duration_s:.1f} s with a tail of {TAIL_S:g} s, heard {len(timeline.heard())} words, "
         f"said {len(timeline.words())}, {len(timeline.calls())} calls, "

@@ -44,7 +44,7 @@ class Lent:
         return self._lent("turn_taking_figure", given, named)
 
     def compare(self, *given: Any, **named: Any) -> Any:
-        """This timeline over another one, differences marked: ``imkit.views.compare``."""
+        """Two timelines over each other, differences marked: ``imkit.views.compare``."""
         return self._lent("compare", given, named)
 
     def report(self, *given: Any, **named: Any) -> Any:

@@ -1,7 +1,20 @@
-"""Pictures of a timeline: a plotly figure, a self-contained HTML report, a static SVG."""
+"""Pictures of a timeline: plotly figures, a self-contained HTML report, a static SVG."""
 
+from .compare import compare, differences
 from .figure import figure
-from .report import report_html
+from .latency import latency_figure
+from .moment import moment_figure
+from .report import report
 from .svg import timeline_svg
+from .turn_taking import turn_taking_figure
 
-__all__ = ["figure", "report_html", "timeline_svg"]
+__all__ = [
+    "compare",
+    "differences",
+    "figure",
+    "latency_figure",
+    "moment_figure",
+    "report",
+    "timeline_svg",
+    "turn_taking_figure",
+]

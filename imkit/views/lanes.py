@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 from imkit.stream import TICK_S, Floor, Moment, Timeline, Word
 
-PEAKS_PER_TICK = 10
+from .sound import PARTS_PER_TICK, Envelope, envelope
+from .tasks import Task, tasks_of
+from .turns import Turns, sounding, turns
+
+PEAKS_PER_TICK = PARTS_PER_TICK
 DEADLINE_MS = 1000 * TICK_S
 
 
@@ -38,35 +42,44 @@ class Mark:
 class Lanes:
     """One timeline, ready to draw; times are seconds on the session clock.
 
-    mic, voice      peaks in [0, 1], ``PEAKS_PER_TICK`` a tick, float32 [n]; from start_s
+    mic, voice      outlines of both sides
+    turns           who sounds when, overlaps and gaps
+    drafts          what was typed and not yet sent, as long as it stood there
     frames          times of the ticks that held a picture
     floor           runs of ticks in which the model did not listen only
+    tasks           calls, from being made to being woven in
+    marks           calls, results, surfaces and other events, each at its moment
     compute_ms      (tick, milliseconds) of every moment
+    lost            input that never came, by the time it is missing from
     """
 
     start_s: float
     end_s: float
-    mic: NDArray[np.float32]
-    voice: NDArray[np.float32]
+    mic: Envelope
+    voice: Envelope
+    turns: Turns
     heard: list[Span]
     words: list[Span]
     typed: list[Span]
+    drafts: list[Span]
     frames: list[float]
     floor: list[Span]
+    tasks: list[Task]
     marks: list[Mark]
     compute_ms: list[tuple[int, float]]
-    gaps: list[float]
+    lost: list[Span]
 
 
 def lanes_of(timeline: Timeline) -> Lanes:
     """Everything that a picture shows, from what the timeline still holds."""
     moments = timeline.moments
-    start_s = timeline.start_s
+    mic, voice = envelope(timeline, "user"), envelope(timeline, "model")
     return Lanes(
-        start_s=start_s,
+        start_s=timeline.start_s,
         end_s=timeline.end_s + (TICK_S if moments else 0.0),  # the last act sounds one tick later
-        mic=peaks(timeline.user_audio(), 16_000),
-        voice=peaks(timeline.model_audio(), timeline.output_rate),
+        mic=mic,
+        voice=voice,
+        turns=turns(sounding(mic.peaks, mic.start_s), sounding(voice.peaks, voice.start_s)),
         heard=_spans(timeline.heard()),
         words=_spans(timeline.words()),
         typed=[
@@ -75,11 +88,13 @@ def lanes_of(timeline: Timeline) -> Lanes:
             for text in (m.percept.text, *m.percept.asked)
             if text.strip()
         ],
+        drafts=_drafts(moments),
         frames=[m.start_s for m in moments if m.frame_count],
         floor=_floor(moments),
+        tasks=tasks_of(moments),
         marks=[mark for m in moments for mark in _marks(m)],
         compute_ms=[(m.index, m.compute_ms) for m in moments],
-        gaps=[m.start_s for m in moments if m.gap],
+        lost=_lost(moments),
     )
 
 
@@ -121,6 +136,34 @@ def _floor(moments: list[Moment]) -> list[Span]:
         else:
             runs.append(Span(str(floor), start_s, start_s + TICK_S))
     return runs
+
+
+def _drafts(moments: list[Moment]) -> list[Span]:
+    """Every state of the draft for as long as it stood."""
+    runs: list[Span] = []
+    for moment in moments:
+        text, start_s = moment.percept.draft, moment.start_s
+        if not text.strip():
+            continue
+        if runs and runs[-1].text == text and abs(runs[-1].end_s - start_s) < 1e-6:
+            runs[-1] = Span(text, runs[-1].start_s, start_s + TICK_S)
+        else:
+            runs.append(Span(text, start_s, start_s + TICK_S))
+    return runs
+
+
+def _lost(moments: list[Moment]) -> list[Span]:
+    """Holes between ticks; where a tick says that sound was lost and none is missing, the tick itself."""
+    holes: list[Span] = []
+    before: Moment | None = None
+    for moment in moments:
+        ends_s = moment.start_s if before is None else before.start_s + TICK_S
+        if moment.start_s - ends_s > TICK_S / 2:
+            holes.append(Span(f"{moment.start_s - ends_s:.1f} s lost", ends_s, moment.start_s))
+        elif moment.gap:
+            holes.append(Span("sound lost", moment.start_s, moment.start_s + TICK_S))
+        before = moment
+    return holes
 
 
 def _marks(moment: Moment) -> Iterable[Mark]:

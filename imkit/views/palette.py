@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 ThemeName = Literal["light", "dark"]
@@ -83,3 +83,17 @@ def faint(colour: str, opacity: float) -> str:
     """``colour`` (#rrggbb) as an rgba() of that opacity."""
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity:g})"
+
+
+def css_variables() -> str:
+    """Both themes as CSS: what the system prefers, unless ``data-theme`` on the root element says which."""
+
+    def named(theme: Theme) -> str:
+        return "".join(f"--{key}:{value};" for key, value in asdict(theme).items() if isinstance(value, str))
+
+    light, dark = named(LIGHT), named(DARK)
+    return (
+        f":root{{{light}color-scheme:light}}\n"
+        f"@media (prefers-color-scheme: dark){{:root:not([data-theme=light]){{{dark}color-scheme:dark}}}}\n"
+        f":root[data-theme=dark]{{{dark}color-scheme:dark}}\n"
+    )

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from imkit.stream import TICK_S, Timeline
 
 from .lanes import DEADLINE_MS, PEAKS_PER_TICK, Lanes, Span, lanes_of, rows_of
+from .pictures import pictures_of
 
 _CHAR_PX = 6.7  # width of a letter at 12 px
 _TOP = 26
+_SIGHT_PX = 38
 _LANES = (  # name, what is written beside it, height in px
     ("mic", "microphone", 46),
     ("heard", "heard", 58),
-    ("sight", "camera", 38),
+    ("sight", "camera", _SIGHT_PX),
     ("typed", "typed", 26),
     ("floor", "floor", 26),
     ("says", "says", 58),
@@ -38,11 +40,12 @@ def timeline_svg(timeline: Timeline, *, width: int = 1200, px_per_s: float | Non
     lanes = lanes_of(timeline)
     seconds = max(lanes.end_s - lanes.start_s, TICK_S)
     scale = px_per_s if px_per_s else (width - gutter - 12) / seconds
+    every_s = max(1.0, (_SIGHT_PX - 8) * 4 / 3 / scale)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="imkit" width="{ceil(gutter + seconds * scale + 12)}" '
         f'height="{height_px()}" role="img" aria-label="Timeline of {seconds:.1f} seconds">'
         f'<style>{static("timeline.css")}</style><rect class="paper" width="100%" height="100%"/>'
-        f'{names(gutter - 10)}<g transform="translate({gutter} 0)">{tracks(lanes, scale)}</g></svg>'
+        f'{names(gutter - 10)}<g transform="translate({gutter} 0)">{tracks(lanes, scale, pictures_of(timeline, every_s))}</g></svg>'
     )
 
 
@@ -65,11 +68,7 @@ def names(right_px: float) -> str:
 
 
 def tracks(lanes: Lanes, px_per_s: float, pictures: dict[float, str] | None = None) -> str:
-    """Everything right of the lane names, made so that a script can zoom it.
-
-    Groups of class ``at`` carry their time as ``data-t``, rectangles their length as ``data-w``, both in seconds; paths
-    of class ``stretch`` are drawn in seconds. ``pictures`` maps times to image addresses.
-    """
+    """Everything right of the lane names. ``pictures`` maps times to image addresses."""
     return _Tracks(lanes, px_per_s).drawn(pictures or {})
 
 
@@ -91,11 +90,15 @@ class _Tracks:
 
     def drawn(self, pictures: dict[float, str]) -> str:
         lanes = self.lanes
-        loudest = max(0.05, *(float(x.max()) if len(x) else 0.0 for x in (lanes.mic, lanes.voice)))
+        mic, voice = lanes.mic.peaks, lanes.voice.peaks
+        loudest = max(0.05, float(mic.max(initial=0.0)), float(voice.max(initial=0.0)))
         parts = [self.ground()]
-        parts += [self.at(time_s, f'<rect class="gap" {self.box("mic", TICK_S)}/>') for time_s in lanes.gaps]
-        parts.append(self.wave("mic", lanes.mic / loudest))
-        parts.append(self.wave("voice", lanes.voice / loudest))
+        parts += [
+            self.at(hole.start_s, f'<rect class="gap" {self.box("mic", hole.end_s - hole.start_s)}/>')
+            for hole in lanes.lost
+        ]
+        parts.append(self.wave("mic", mic / loudest))
+        parts.append(self.wave("voice", voice / loudest))
         parts.append(self.pills("heard", "you", lanes.heard))
         parts.append(self.pills("typed", "you", lanes.typed, rows=1))
         parts.append(self.pills("says", "me", lanes.words))
@@ -110,15 +113,14 @@ class _Tracks:
         return round((time_s - self.lanes.start_s) * self.scale, 2)
 
     def at(self, time_s: float, content: str, classes: str = "") -> str:
-        """Content that a zoom moves but does not stretch."""
-        offset = round(time_s - self.lanes.start_s, 3)
-        return f'<g class="at {classes}" data-t="{offset:g}" transform="translate({self.x(time_s):g} 0)">{content}</g>'
+        """Content at a time."""
+        return f'<g class="at {classes}" transform="translate({self.x(time_s):g} 0)">{content}</g>'
 
     def box(self, lane: str, width_s: float, inset: float = 0) -> str:
-        """The attributes of a rectangle that a zoom makes wider."""
+        """The attributes of a rectangle."""
         return (
             f'y="{self.top[lane] + inset:g}" height="{self.height[lane] - 2 * inset:g}" '
-            f'width="{max(1.0, width_s * self.scale):.2f}" data-w="{width_s:.3f}"'
+            f'width="{max(1.0, width_s * self.scale):.2f}"'
         )
 
     def stretched(self, path: str, classes: str) -> str:
@@ -127,8 +129,7 @@ class _Tracks:
 
     def ground(self) -> str:
         bands = "".join(
-            f'<rect class="band" y="{self.top[name]:g}" height="{height}" width="{self.seconds * self.scale:.1f}" '
-            f'data-w="{self.seconds:g}"/>'
+            f'<rect class="band" y="{self.top[name]:g}" height="{height}" width="{self.seconds * self.scale:.1f}" />'
             for number, (name, _, height) in enumerate(_LANES)
             if number % 2 == 0
         )
@@ -177,7 +178,7 @@ class _Tracks:
                     span.start_s,
                     f"<title>{escape(title)}</title>"
                     f'<rect y="{y + 1:g}" height="{each - 2:g}" rx="4" width="{length_s * self.scale:.2f}" '
-                    f'data-w="{length_s:.3f}"/>'
+                    "/>"
                     f'<text x="4" y="{y + each / 2 + 4:g}">{escape(span.text)}</text>',
                     classes,
                 )
@@ -239,10 +240,7 @@ class _Tracks:
             bar = f"M{tick * TICK_S - self.lanes.start_s + 0.02:.2f} {bottom}v-{max(0.8, tall):.1f}h.16V{bottom}z"
             (late if ms > DEADLINE_MS else in_time).append(bar)
         y = bottom - DEADLINE_MS / full_ms * reach
-        line = (
-            f'<line class="deadline" x2="{self.seconds * self.scale:.1f}" data-x2="{self.seconds:g}" '
-            f'y1="{y:.1f}" y2="{y:.1f}"/>'
-        )
+        line = f'<line class="deadline" x2="{self.seconds * self.scale:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
         label = f'<text class="time" x="4" y="{y + 12:.1f}">deadline {DEADLINE_MS:g} ms</text>'
         return self.stretched("".join(in_time), "cost") + self.stretched("".join(late), "late") + line + label
 

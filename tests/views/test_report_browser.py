@@ -6,7 +6,7 @@ import shutil
 import pytest
 from example_timeline import example_timeline
 
-from imkit.views import report_html
+from imkit.views import report
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def page(tmp_path, drive):
-    path = report_html(example_timeline(), tmp_path / "r.html")
+    path = report(example_timeline(), tmp_path / "r.html")
     browser = drive.chromium.launch(
         executable_path=shutil.which("chromium"),
         args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],

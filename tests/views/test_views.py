@@ -4,6 +4,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 
+import av
 import numpy as np
 import soundfile
 from example_timeline import example_timeline
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 from imkit.session import TaskRecord
 from imkit.stream import Act, Moment, Percept, Timeline, Word
-from imkit.views import figure, report_html, timeline_svg
+from imkit.views import figure, report, timeline_svg
 from imkit.views.lanes import Span, lanes_of, peaks, rows_of
+from imkit.views.report_sound import both_sides
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -56,8 +58,8 @@ def test_empty_and_single_timelines_can_be_drawn(tmp_path):
     one.append(Moment(Percept(0), Act(0, np.zeros(3200, np.float32))))
     for timeline in (Timeline(16_000), one):
         ET.fromstring(timeline_svg(timeline))
-        assert "micro-turn" in report_html(timeline, tmp_path / "r.html").read_text()
-        assert len(figure(timeline).data) == 10
+        assert "micro-turn" in report(timeline, tmp_path / "r.html").read_text()
+        assert [note.text for note in figure(timeline).layout.annotations][1:] == ["floor"]
 
 
 @given(st.text(max_size=20))
@@ -70,11 +72,15 @@ def test_words_of_any_text_keep_the_svg_well_formed(text):
 
 
 def page(tmp_path, timeline):
-    return report_html(timeline, tmp_path / "r.html", title="A <b> & B", facts={"model": "<nano>"}).read_text()
+    return report(timeline, tmp_path / "r.html", title="A <b> & B", facts={"model": "<nano>"}).read_text()
 
 
 def inside(html, name):
     return re.search(rf'<script type="[^"]+" id="{name}">(.*?)</script>', html, re.S).group(1)
+
+
+def numbers(text, kind):
+    return np.frombuffer(base64.b64decode(text), kind)
 
 
 def test_the_report_is_one_file_without_addresses(tmp_path):
@@ -82,40 +88,70 @@ def test_the_report_is_one_file_without_addresses(tmp_path):
     assert not re.findall(r"""(?:src|href|url\(|import)\s*[=(]?\s*["']?https?:""", html)
     assert "A &lt;b&gt; &amp; B" in html
     assert "&lt;nano&gt;" in html
-    assert html.count("</script>") == 4
-    assert len(re.findall(r'<image href="data:image/jpeg;base64,', html)) == 6
-    assert len(html) - sum(len(inside(html, f"{name}-sound")) for name in ("user", "model")) < 120_000
+    assert html.count("</script>") == 3
+    assert html.count('"data:image/jpeg;base64,') == 6
+    assert len(html) - len(inside(html, "sound")) < 90_000
 
 
 def test_the_report_holds_every_micro_turn_and_both_sounds(tmp_path):
     timeline = example_timeline()
     html = page(tmp_path, timeline)
     data = json.loads(inside(html, "data"))
-    assert [tick["i"] for tick in data["ticks"]] == list(range(90))
-    assert data["ticks"][50]["events"][0]["text"] == "Here is </script> the chart"
-    for name, audio in (("user", timeline.user_audio()), ("model", timeline.model_audio())):
-        samples, rate = soundfile.read(io.BytesIO(base64.b64decode(inside(html, f"{name}-sound"))))
-        assert rate == 16_000
-        np.testing.assert_allclose(samples, np.clip(audio, -1, 1), atol=1e-4)
+    assert numbers(data["ticks"]["index"], "<i4").tolist() == list(range(90))
+    assert numbers(data["ticks"]["ms"], "<f4")[44] > 200
+    assert data["told"]["50"]["events"][0]["text"] == "Here is </script> the chart"
+    assert "0" not in data["told"]
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(inside(html, "sound"))))
+    assert (rate, data["sound_type"]) == (16_000, "audio/flac")
+    for side, audio in enumerate((timeline.user_audio(), timeline.model_audio())):
+        np.testing.assert_allclose(samples[: len(audio), side], np.clip(audio, -1, 1), atol=1e-4)
 
 
-def test_a_long_session_shows_its_last_half_hour(tmp_path):
-    timeline = Timeline(16_000, keep_media_s=1)
-    for index in range(5 * 1900):
+def test_the_reports_outline_is_that_of_the_sound(tmp_path):
+    timeline = example_timeline()
+    data = json.loads(inside(page(tmp_path, timeline), "data"))
+    drawn = numbers(data["mic"]["peaks"], "u1")
+    loud = peaks(timeline.user_audio(), 16_000)
+    np.testing.assert_allclose(drawn / 255 * loud.max(), loud, atol=loud.max() / 200)
+    assert not np.unpackbits(numbers(data["mic"]["level"], "u1")).any()
+
+
+def test_diagnostics_go_into_the_report_where_there_are_any(tmp_path):
+    timeline = Timeline(16_000)
+    for index, told in enumerate(({"p_speak": 0.25, "why": "text"}, {}, {"p_speak": 1})):
+        timeline.append(Moment(Percept(index), Act(index, np.zeros(3200, np.float32), diagnostics=told)))
+    inner = json.loads(inside(page(tmp_path, timeline), "data"))["inside"]
+    assert list(inner) == ["p_speak"]
+    np.testing.assert_array_equal(numbers(inner["p_speak"], "<f4"), np.array([0.25, np.nan, 1], np.float32))
+
+
+def test_long_sound_is_packed_small_and_on_its_clock():
+    loud, quiet = np.full(3200, 0.5, np.float32), np.zeros(3200, np.float32)
+    loud *= np.sin(np.arange(3200) * 2 * np.pi * 440 / 16_000).astype(np.float32)
+    timeline = Timeline(16_000, keep_media_s=130)
+    for index in range(5 * 140):
+        timeline.append(
+            Moment(Percept(index, loud if index == 300 else quiet), Act(index, loud if index == 400 else quiet))
+        )
+    sound = both_sides(timeline)
+    assert (sound.kind, sound.start_s) == ("audio/webm", 10.0)
+    assert len(sound.file) < 800_000
+    with av.open(io.BytesIO(sound.file)) as container:
+        heard = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
+        rate = container.streams.audio[0].rate
+    for side, expected_s in ((0, 60.0), (1, 80.2)):
+        begins_s = np.flatnonzero(np.abs(heard[side]) > 0.1)[0] / rate + sound.start_s
+        assert abs(begins_s - expected_s) < 0.05
+    assert np.abs(heard[1][: int(65 * rate)]).max() < 0.02
+
+
+def test_a_timeline_without_sound_has_none_in_its_report(tmp_path):
+    timeline = Timeline(16_000, keep_media_s=0.2)
+    for index in range(4):
         timeline.append(Moment(Percept(index), Act(index, np.zeros(3200, np.float32))))
-    html = page(tmp_path, timeline)
-    assert "not shown the first 100 s" in html
-    assert json.loads(inside(html, "data"))["ticks"][0]["i"] == 500
-
-
-def test_the_figure_shares_one_clock():
-    fig = figure(example_timeline(start=50))
-    assert tuple(fig.layout.xaxis.range) == (10.0, 28.2)
-    assert [annotation.text for annotation in fig.layout.annotations][:3] == ["microphone", "heard", "camera, typed"]
-    said = next(trace for trace in fig.data if trace.text is not None and "sure" in trace.text)
-    assert said.x[0] == 15.0
-    typed = next(trace for trace in fig.data if trace.text is not None and "largest" in str(trace.text))
-    assert "<b>" not in typed.text[0]
+    silent = timeline.between(0, 0.4)
+    assert both_sides(silent) is None
+    assert "sound none kept" in page(tmp_path, silent)
 
 
 def test_what_is_said_lies_where_it_is_heard():
@@ -125,9 +161,9 @@ def test_what_is_said_lies_where_it_is_heard():
         ("speak", 5.0),
         ("speak", 10.6),
     ]
-    loud = np.flatnonzero(lanes.voice > 0.01) / 50
+    loud = np.flatnonzero(lanes.voice.peaks > 0.01) / 50
     assert abs(loud[0] - 5.0) < 0.05
-    assert lanes.gaps == [15.0]
+    assert lanes.lost == [Span("sound lost", 15.0, 15.2)]
     assert [(mark.kind, round(mark.time_s, 1)) for mark in lanes.marks] == [
         ("call", 4.6),
         ("event", 8.0),
@@ -155,15 +191,16 @@ def test_texts_overlap_only_when_all_rows_are_taken(entries, rows):
         assert chosen[number] not in earlier or len(earlier) == rows
 
 
-def test_a_figure_has_a_lane_of_tasks_where_there_are_any():
+def test_a_figure_can_show_a_sessions_tasks():
     timeline = example_timeline()
-    assert "tasks" not in [note.text for note in figure(timeline).layout.annotations]
     told = TaskRecord("a", "plot", 1, "", 2.0, 4.0, "superseded", "b", 1, None)
-    open_ = TaskRecord("b", "plot", 2, "", 4.0, None, "under way", "", 0, None)
-    later = TaskRecord("c", "plot", 3, "", 1e3, None, "under way", "", 0, None)
-    fig = figure(timeline, tasks=[told, open_, later])
+    open_ = TaskRecord("b", "plot", 2, "no, by region", 4.0, None, "under way", "", 0, None)
+    tasks = recorded([told, open_], timeline.moments)
+    assert [(task.name, task.outcome, task.call_s, task.result_s) for task in tasks] == [
+        ("plot, superseded", "cancelled", 2.0, 4.0),
+        ("plot", "open", 4.0, None),
+    ]
+    assert tasks[1].asked == "no, by region"
+    fig = figure(timeline, tasks=[told, open_], live=False)
     assert "tasks" in [note.text for note in fig.layout.annotations]
-    bars = {bar.text[0]: bar for bar in fig.data if bar.type == "bar" and bar.text}
-    assert set(bars) == {"plot, superseded", "plot, under way"}
-    assert (bars["plot, superseded"].base[0], bars["plot, superseded"].x[0]) == (2.0, 2.0)
-    assert bars["plot, superseded"].marker.color == "#ffffff" != bars["plot, under way"].marker.color
+    assert "tasks" not in [note.text for note in figure(timeline, tasks=[], live=False).layout.annotations]
