@@ -16,6 +16,7 @@ from imkit.stream import Act, Moment, Percept, Timeline, Word
 from imkit.views import figure, report, timeline_svg
 from imkit.views.lanes import Span, lanes_of, peaks, rows_of
 from imkit.views.report_sound import both_sides
+from imkit.views.tasks import recorded
 
 SVG = "{http://www.w3.org/2000/svg}"
 
