@@ -49,7 +49,7 @@ def chart_with_slider(use: Use, about: About, columns: list[str], along: str, ki
     stepped = distinct <= MOST_STEPS and step.is_integer() and float(low).is_integer()
     step = step if stepped else (high - low) / SMOOTH_STEPS
     low, high, step = (int(one) if float(one).is_integer() else one for one in (low, high, step))
-    data = {"table": name, "columns": [one for one in columns if one != column], "column": column}
+    data: dict[str, Any] = {"table": name, "columns": [one for one in columns if one != column], "column": column}
     data |= {"op": "==" if stepped else "<=", "low": low, "high": high, "step": step, "at": high}
     return _panel(use, data)
 
