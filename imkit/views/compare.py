@@ -11,7 +11,7 @@ import numpy as np
 
 from imkit.stream import TICK_S, Moment, Timeline
 
-from .figure import chosen, rows
+from .figure import rows
 from .lanes import Span, lanes_of
 from .letters import merged
 from .palette import Theme, faint, theme_of
@@ -19,7 +19,8 @@ from .sound_lanes import bars
 from .stack import Lane, Stack, View
 
 _INPUT = ("microphone", "spectrogram", "camera", "typed", "draft", "events")
-_IN_THE_TICK = {"presence", "input", "heard", "calls"}
+_CAME_IN = {"camera": "frames", "typed": "text", "draft": "draft", "events": "events"}
+_IN_THE_TICK = {"presence", "microphone", *_CAME_IN, "heard", "calls"}
 _OUTPUT = ("heard", "floor", "says", "own voice", "tasks", "surfaces")
 
 
@@ -92,8 +93,9 @@ def compare(
     lanes: list[Lane] = [Marked(name="differs", height_px=20, colour=colours.both, span=(0, 1), spans=spans)]
     both = [rows(timeline, one, colours) for timeline, one in zip((a, b), known, strict=True)]
     told = Counter(what for one in unlike for what in one.what)
-    lanes += _paired(both, names, _INPUT, same=not told.keys() & {"input", "presence"})
-    lanes += _paired(both, names, _OUTPUT, same=False)
+    unlike_kinds = {*told, *(("spectrogram",) if "microphone" in told else ())}
+    once = set() if "presence" in told else {kind for kind in _INPUT if kind not in unlike_kinds}
+    lanes += _paired(both, names, once)
     runs = merged([Span("", span.start_s, span.end_s) for span in spans], TICK_S / 2)
     stack = Stack(
         lanes,
@@ -109,15 +111,14 @@ def compare(
     return stack.figure(live)
 
 
-def _paired(both: list[dict[str, Lane]], names: tuple[str, str], kinds: Sequence[str], *, same: bool) -> list[Lane]:
+def _paired(both: list[dict[str, Lane]], names: tuple[str, str], once: set[str]) -> list[Lane]:
+    """All lanes, those of ``once`` from the first timeline only, the others of both one above the other."""
     lanes: list[Lane] = []
-    for kind in kinds:
-        if same:
-            lanes += [lane for lane in [both[0].get(kind)] if lane is not None]
+    for kind in (*_INPUT, *_OUTPUT):
+        if kind in once:
+            lanes += [both[0][kind]] if kind in both[0] else []
             continue
-        for of, name in zip(both, names, strict=True):
-            if kind in of:
-                lanes += [replace(lane, name=f"{kind}, {name}") for lane in chosen(of, [kind])]
+        lanes += [replace(of[kind], name=f"{kind}, {name}") for of, name in zip(both, names, strict=True) if kind in of]
     return lanes
 
 
@@ -130,10 +131,9 @@ def _legend(unlike: list[Difference], told: Counter[str], ticks: int) -> str:
 
 def _what(a: Moment, b: Moment) -> tuple[str, ...]:
     one, other = a.to_json(), b.to_json()
-    came_in = ("level_db", "frames", "text", "draft", "events")
-    what = []
-    if any(one.get(key) != other.get(key) for key in came_in) or _sound_differs(a, b, own=False):
-        what.append("input")
+    what = [lane for lane, key in _CAME_IN.items() if one.get(key) != other.get(key)]
+    if one["level_db"] != other["level_db"] or _sound_differs(a, b, own=False):
+        what.insert(0, "microphone")
     what += [key for key in ("heard", "floor", "words", "calls") if one.get(key) != other.get(key)]
     if one["own_db"] != other["own_db"] or _sound_differs(a, b, own=True):
         what.append("own sound")

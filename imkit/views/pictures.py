@@ -32,7 +32,7 @@ def jpeg_address(picture: NDArray[np.uint8], height: int = 48) -> str:
 
 
 def pictures_of(timeline: Timeline, every_s: float = 1.0, height: int = 48) -> dict[float, str]:
-    """The pictures still held as data addresses by time, ``every_s`` seconds apart or more; at most 240, spread evenly."""
+    """The pictures still held, as data addresses by time: ``every_s`` seconds apart or more, and at most 240."""
     held = [moment for moment in timeline if moment.percept.frames]
     if held:
         every_s = max(every_s, (held[-1].start_s - held[0].start_s) / MOST)

@@ -32,9 +32,9 @@ def report(
     """Writes the report to ``path`` and returns it. ``facts`` are shown beside the title.
 
     All lanes are drawn by the page for what is visible, so an hour opens and moves like a minute. Inside are every
-    micro-turn, up to 240 small pictures, and the sound that the timeline still holds, the user left and the model right:
-    as FLAC up to two minutes, beyond that as Opus at 48 kbit/s. An hour with all its sound is about 20 MB, up to 35 MB
-    with a loud room, and 2 to 3 MB without sound.
+    micro-turn, up to 240 small pictures, and the sound that the timeline still holds, the user left and the model
+    right: as FLAC up to two minutes, beyond that as Opus at 48 kbit/s. An hour with all its sound is about 20 MB, up
+    to 35 MB with a loud room, and 3 to 5 MB without sound.
     """
     path = Path(path)
     path.write_text(_page(timeline, title, dict(facts or {})), encoding="utf-8")

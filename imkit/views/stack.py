@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from imkit.stream import TICK_S
 
+from .letters import text_px
 from .palette import Theme, faint
 
 FONT = "Arial, Helvetica, 'Liberation Sans', 'DejaVu Sans', sans-serif"
-LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX, SPACE_PX = 108, 22, 34, 40, 5
+_LEAST_LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX, SPACE_PX = 108, 22, 34, 40, 5
 STILL_DETAIL = 3.0
 _TICK_LEAST_PX = 5.0
 _SECOND_LEAST_PX = 62.0
@@ -89,9 +90,14 @@ class Stack:
         return TOP_PX + BOTTOM_PX + sum(lane.height_px + SPACE_PX for lane in self.lanes)
 
     @property
+    def left_px(self) -> int:
+        """Room for the names of the lanes."""
+        return round(max(_LEAST_LEFT_PX, *(text_px(lane.name) + 16 for lane in self.lanes)))
+
+    @property
     def inner_px(self) -> float:
         """The width in which time is drawn."""
-        return max(60.0, self.width_px - LEFT_PX - RIGHT_PX)
+        return max(60.0, self.width_px - self.left_px - RIGHT_PX)
 
     def figure(self, live: bool | None = None) -> Any:
         """A ``FigureWidget`` that redraws itself in the kernel when it is zoomed, or a plain ``Figure``.
@@ -198,7 +204,7 @@ class Stack:
             "template": "none",
             "width": self.width_px,
             "height": self.height_px,
-            "margin": {"l": LEFT_PX, "r": RIGHT_PX, "t": TOP_PX, "b": BOTTOM_PX},
+            "margin": {"l": self.left_px, "r": RIGHT_PX, "t": TOP_PX, "b": BOTTOM_PX},
             "font": {"size": 11, "family": FONT, "color": theme.ink},
             "paper_bgcolor": theme.paper,
             "plot_bgcolor": theme.paper,

@@ -45,7 +45,8 @@ def timeline_svg(timeline: Timeline, *, width: int = 1200, px_per_s: float | Non
         f'<svg xmlns="http://www.w3.org/2000/svg" class="imkit" width="{ceil(gutter + seconds * scale + 12)}" '
         f'height="{height_px()}" role="img" aria-label="Timeline of {seconds:.1f} seconds">'
         f'<style>{static("timeline.css")}</style><rect class="paper" width="100%" height="100%"/>'
-        f'{names(gutter - 10)}<g transform="translate({gutter} 0)">{tracks(lanes, scale, pictures_of(timeline, every_s))}</g></svg>'
+        f'{names(gutter - 10)}<g transform="translate({gutter} 0)">'
+        f"{tracks(lanes, scale, pictures_of(timeline, every_s))}</g></svg>"
     )
 
 

@@ -137,6 +137,6 @@ def test_other_input_is_shown_twice_and_missing_ticks_are_told():
         noisy = m.percept.audio + np.float32(0.01) if m.index == 3 else m.percept.audio
         other.append(replace(m, percept=replace(m.percept, audio=noisy), fingerprint=-1, level_db=m.level_db))
     found = differences(TIMELINE, other)
-    assert found[0].what == ("input",)
+    assert found[0].what == ("microphone",)
     assert [one.what for one in found[1:]] == [("presence",)] * 10
     assert {"microphone, a", "microphone, b"} <= set(notes(compare(TIMELINE, other, live=False)))
