@@ -31,7 +31,7 @@ _LANES = {
     "model": 34,
     "calls": 2 * _ROW,
 }
-_TITLE, _GAP, _SPACE = 24, 4, 12
+_TITLE, _GAP, _SPACE, _RESULT = 24, 4, 12, 170
 _STEPS_S = (0.2, 1, 2, 5, 10, 15, 30, 60, 300)
 
 
@@ -88,7 +88,7 @@ def _calls(part: Timeline) -> list[Span]:
     for moment in part:
         ends_s = moment.start_s + TICK_S
         results = (event.text or event.kind for event in moment.percept.events if event.kind == "result")
-        spans += [Span(f"▼ {text[:24]}", moment.start_s, ends_s) for text in results]
+        spans += [Span(cut(f"▼ {text}", _RESULT), moment.start_s, ends_s) for text in results]
         spans += [Span(f"▲ {call.name or call.kind}", moment.start_s, ends_s) for call in moment.act.calls]
     return spans
 
