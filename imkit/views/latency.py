@@ -12,8 +12,7 @@ from .charts import axis, line, look, note, summed_up
 from .lanes import DEADLINE_MS, lanes_of
 from .palette import faint, theme_of
 from .stack import clock
-from .turn_taking import HUMAN
-from .turns import transfers
+from .turn_taking import PEOPLE_S, transfers_of
 
 _COLUMNS = 400
 
@@ -29,7 +28,7 @@ def latency_figure(timeline: Timeline, theme: str = "light", *, width: int = 960
     known = lanes_of(timeline)
     ticks = np.array([tick for tick, _ in known.compute_ms], float)
     ms = np.array([value for _, value in known.compute_ms], float)
-    replies = [one for one in transfers(known.turns.user, known.turns.model) if one.to == "model"]
+    replies = [one for one in transfers_of(timeline) if one.after == "model"]
     offsets = np.array([one.offset_s for one in replies])
     top_ms = max(1.15 * DEADLINE_MS, 1.05 * float(ms.max(initial=0)))
     low_s, high_s = min(-0.2, float(offsets.min(initial=0))) - 0.1, max(1.0, float(offsets.max(initial=0))) + 0.1
@@ -99,9 +98,8 @@ def latency_figure(timeline: Timeline, theme: str = "light", *, width: int = 960
     after = axis(colours, "s", range=[low_s, high_s], nticks=6)
     bare = {"showticklabels": False, "title": {"text": ""}}
     head = {"xref": "paper", "yref": "paper", "x": 0, "xanchor": "left", "yanchor": "bottom"}
-    typical = HUMAN[0].low_s
-    limit = {"y0": DEADLINE_MS, "y1": DEADLINE_MS, "x0": 0, "x1": 1}
-    people = {"y0": typical, "y1": typical, "x0": 0, "x1": 1}
+    limit: dict[str, Any] = {"y0": DEADLINE_MS, "y1": DEADLINE_MS, "x0": 0, "x1": 1}
+    people: dict[str, Any] = {"y0": PEOPLE_S, "y1": PEOPLE_S, "x0": 0, "x1": 1}
     missed = f"{late} of {len(ms)} late" if len(ms) else "none"
     layout = look(colours, width, 470) | {
         "margin": {"l": 58, "r": 18, "t": 22, "b": 44},

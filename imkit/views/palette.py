@@ -76,7 +76,7 @@ def theme_of(name: str) -> Theme:
     themes = {theme.name: theme for theme in (LIGHT, DARK)}
     if name not in themes:
         raise ValueError(f"theme={name!r}; expected 'light' or 'dark'")
-    return themes[name]  # type: ignore[index]
+    return themes[name]
 
 
 def faint(colour: str, opacity: float) -> str:

@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
+from imkit.measures import HUMAN, Transfer, talk_of, transfers, without_backchannels
 from imkit.stream import Timeline
 
 from .charts import axis, line, look, note, summed_up
-from .lanes import lanes_of
 from .palette import Theme, faint, theme_of
-from .turns import transfers
 
 BIN_S = 0.1
 SHOWN_S = (-2.0, 3.0)
 _ROW_PX, _TITLE_PX, _TOP_PX, _BOTTOM_PX = 150, 26, 44, 56
 
 
-class Reference(NamedTuple):
-    """What people do, in seconds, and who says so."""
-
-    name: str
-    low_s: float
-    high_s: float
-    source: str
+PEOPLE_S: Final = HUMAN[0].value_s
+SPREAD_S: Final = HUMAN[1].value_s
 
 
-HUMAN: Final = (
-    Reference("about 0.2 s between people", 0.2, 0.2, "Stivers et al. 2009, PNAS 106:10587"),
-    Reference(
-        "means of languages, 0.007 s (Japanese) to 0.47 s (Danish)",
-        0.007,
-        0.47,
-        "Stivers et al. 2009, as told in a press summary",
-    ),
-)
+def transfers_of(timeline: Timeline) -> list[Transfer]:
+    """Where the turn goes over, without backchannels: by sound while all of it is held, else by the times of words."""
+    held = all(moment.has_media for moment in timeline)
+    return list(transfers(without_backchannels(talk_of(timeline, "energy" if held else "words"))))
 
 
 def turn_taking_figure(
@@ -97,8 +86,8 @@ def turn_taking_figure(
     breaks = "; " if width >= 700 else "<br>"
     layout["annotations"].append(
         note(
-            f"solid line: median here{breaks}dotted line: people, about 0.2 s; band: means of languages "
-            "(Stivers et al. 2009)",
+            f"solid line: median here{breaks}dotted line: people, about {PEOPLE_S:g} s; band: as far as means of "
+            f"languages lie from that of all, {SPREAD_S:g} s (Stivers et al. 2009)",
             colours.soft,
             x=0,
             y=1,
@@ -116,11 +105,10 @@ def turn_taking_figure(
 
 def _named(source: Timeline | Mapping[str, Sequence[float]] | Sequence[float]) -> dict[str, Sequence[float]]:
     if isinstance(source, Timeline):
-        known = lanes_of(source).turns
-        found = transfers(known.user, known.model)
+        found = transfers_of(source)
         return {
-            "you → model": [one.offset_s for one in found if one.to == "model"],
-            "model → you": [one.offset_s for one in found if one.to == "you"],
+            "you → model": [one.offset_s for one in found if one.after == "model"],
+            "model → you": [one.offset_s for one in found if one.after == "user"],
         }
     if isinstance(source, Mapping):
         if not source:
@@ -143,12 +131,17 @@ def _histogram(centres: Any, counts: Any, colour: str, x: str, y: str) -> dict[s
 
 
 def _people(theme: Theme, y: str) -> list[dict[str, Any]]:
-    typical, means = HUMAN
-    place = {"xref": "x", "yref": f"{y} domain", "y0": 0, "y1": 1}
-    band = {"type": "rect", "x0": means.low_s, "x1": means.high_s, "layer": "below", "line": {"width": 0}}
+    place: dict[str, Any] = {"xref": "x", "yref": f"{y} domain", "y0": 0, "y1": 1}
+    band = {
+        "type": "rect",
+        "x0": PEOPLE_S - SPREAD_S,
+        "x1": PEOPLE_S + SPREAD_S,
+        "layer": "below",
+        "line": {"width": 0},
+    }
     return [
         {**band, **place, "fillcolor": faint(theme.ink, 0.1)},
-        line(theme, theme.soft, x0=typical.low_s, x1=typical.high_s, **place),
+        line(theme, theme.soft, x0=PEOPLE_S, x1=PEOPLE_S, **place),
     ]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,32 +37,6 @@ def turns(user: list[Stretch], model: list[Stretch]) -> Turns:
         if end_s > ends_s:
             ends_s, whose = end_s, side
     return Turns(user, model, overlaps, gaps)
-
-
-class Transfer(NamedTuple):
-    """The turn goes over: the one before ended at ``at_s``, the other began ``offset_s`` later, or before that."""
-
-    at_s: float
-    offset_s: float
-    to: Literal["you", "model"]
-
-
-def transfers(user: list[Stretch], model: list[Stretch]) -> list[Transfer]:
-    """Every change of the turn, in order.
-
-    A stretch that lies whole inside one of the other side, as a backchannel does, takes no turn.
-    """
-    sides: list[tuple[float, float, Literal["you", "model"]]] = [(*one, "you") for one in user]
-    sides = sorted(sides + [(*one, "model") for one in model])
-    outer: list[tuple[float, float, Literal["you", "model"]]] = []
-    for one in sides:
-        if not (outer and one[2] != outer[-1][2] and one[1] <= outer[-1][1]):
-            outer.append(one)
-    return [
-        Transfer(before[1], round(after[0] - before[1], 3), after[2])
-        for before, after in pairwise(outer)
-        if before[2] != after[2]
-    ]
 
 
 def sounding(peaks: NDArray[np.float32], start_s: float) -> list[Stretch]:

@@ -5,7 +5,7 @@ import pytest
 
 from imkit.stream import Act, Moment, Percept, Timeline
 from imkit.views.sound import MEL_BINS, envelope, mel
-from imkit.views.turns import Transfer, shares, sounding, transfers, turns
+from imkit.views.turns import shares, sounding, turns
 
 SILENT = np.zeros(3200, np.float32)
 
@@ -95,12 +95,6 @@ def test_overlaps_and_gaps_between_sides():
     found = turns([(0, 2), (5, 6), (9, 10)], [(1.5, 3), (3.5, 4), (6.2, 9.4)])
     assert found.overlaps == [(1.5, 2), (9, 9.4)]
     assert found.gaps == [(4, 5), (6, 6.2)]
-
-
-def test_transfers_have_their_sign_and_backchannels_are_none():
-    user, model = [(0, 2), (5, 8)], [(2.3, 4), (6, 6.3), (7.5, 9)]
-    assert transfers(user, model) == [Transfer(2, 0.3, "model"), Transfer(4, 1.0, "you"), Transfer(8, -0.5, "model")]
-    assert transfers([], model) == []
 
 
 def test_shares_add_up():

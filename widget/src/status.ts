@@ -15,6 +15,7 @@ export interface StatusFacts {
   microphone: { wanted: boolean; on: boolean; permission: Permission };
   camera: { wanted: boolean; on: boolean; permission: Permission };
   demo: boolean;
+  recording: string; // what the kernel says of its recording, "" for none
   notebook: boolean; // whether the cells of this notebook are shared with the session
   lane: LaneName;
   laneReason: string;
@@ -66,6 +67,7 @@ export function statusWords(f: StatusFacts): string[] {
     words.push(deviceWords("microphone", f.microphone, true), deviceWords("camera", f.camera, true));
     if (f.demo) words.push("demo voice speaking");
   }
+  if (f.link === "connected" && f.recording) words.push(f.recording);
   if (f.link === "connected" && f.notebook) words.push("notebook shared: cells, outputs, errors");
   if (f.link === "connected") {
     const trip = f.rttMs === null ? "" : `, ${f.rttMs < 10 ? f.rttMs.toFixed(1) : Math.round(f.rttMs)} ms round trip`;

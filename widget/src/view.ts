@@ -152,7 +152,8 @@ class View {
     return {
       link: e.link.state, state: e.session.state, reason: e.session.reason, starting: e.starting, running: e.running, mine: e.mine,
       silentKernel: e.silentKernel, insecure: e.insecure, microphone: device("microphone"), camera: device("camera"),
-      demo: e.demo.state === "playing", notebook: e.notebook === true, lane: e.link.lane, laneReason: e.link.laneReason, rttMs: e.link.rttMs,
+      demo: e.demo.state === "playing", notebook: e.notebook === true,
+      recording: typeof e.stats.recording === "string" ? e.stats.recording : "", lane: e.link.lane, laneReason: e.link.laneReason, rttMs: e.link.rttMs,
       computeMs: typeof compute === "number" ? compute : null,
       dropped: numberOr(e.stats.dropped, 0) + e.link.droppedTicks, missed: numberOr(e.stats.missed, 0),
     };
