@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def views(model: str, seconds: float = HOUR_S) -> Iterator[Row]:
     for width_s in ZOOMS_S:
         for start_s in (0.0, 0.4 * seconds, max(0.0, seconds - width_s)):
             shown = (start_s, min(seconds, start_s + width_s))
-            zooms.append(1000 * _timed(lambda shown=shown: widget.layout.xaxis.update(range=shown))[1])
+            zooms.append(1000 * _timed(partial(widget.layout.xaxis.update, range=shown))[1])
     yield Row("redraw after a zoom, p50", rank(zooms, 0.5), None, "ms", f"n={len(zooms)}, CPU time")
     yield Row("redraw after a zoom, worst", max(zooms), 500, "ms", f"n={len(zooms)}, CPU time")
     yield Row("turn-taking figure of an hour", _timed(lambda: turn_taking_figure(timeline))[1], OPENS_S, "s")

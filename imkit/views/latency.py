@@ -100,8 +100,8 @@ def latency_figure(timeline: Timeline, theme: str = "light", *, width: int = 960
     bare = {"showticklabels": False, "title": {"text": ""}}
     head = {"xref": "paper", "yref": "paper", "x": 0, "xanchor": "left", "yanchor": "bottom"}
     typical = HUMAN[0].low_s
-    limit = {"y0": DEADLINE_MS, "y1": DEADLINE_MS, "x0": 0, "x1": 1}
-    people = {"y0": typical, "y1": typical, "x0": 0, "x1": 1}
+    limit: dict[str, Any] = {"y0": DEADLINE_MS, "y1": DEADLINE_MS, "x0": 0, "x1": 1}
+    people: dict[str, Any] = {"y0": typical, "y1": typical, "x0": 0, "x1": 1}
     missed = f"{late} of {len(ms)} late" if len(ms) else "none"
     layout = look(colours, width, 470) | {
         "margin": {"l": 58, "r": 18, "t": 22, "b": 44},

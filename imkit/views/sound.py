@@ -119,7 +119,8 @@ def _loudness(frames: NDArray[np.float32]) -> NDArray[np.float64]:
     taper = np.hanning(_WINDOW + 1)[:-1]
     power = np.abs(np.fft.rfft(frames * taper, axis=1)) ** 2 / (taper.sum() / 2) ** 2
     db = 10 * np.log10(power @ _bank() + 1e-12)
-    return np.clip((db - _FLOOR_DB) / (_TOP_DB - _FLOOR_DB), 0, 1) * 255
+    levels: NDArray[np.float64] = np.clip((db - _FLOOR_DB) / (_TOP_DB - _FLOOR_DB), 0, 1) * 255
+    return levels
 
 
 @cache

@@ -229,12 +229,13 @@ def _outline(
     fill: str,
 ) -> dict[str, Any]:
     """Closed outlines of the runs that are shown."""
+    nothing = np.full(1, np.nan)
     x: list[NDArray[Any]] = [np.zeros(0)]
     y: list[NDArray[Any]] = [np.zeros(0)]
     for begin, end in np.flatnonzero(np.diff(np.r_[0, shown.astype(np.int8), 0])).reshape(-1, 2).tolist():
         at = times[begin:end]
-        x += [at, at[::-1], [np.nan]]
-        y += [high[begin:end], low[begin:end][::-1], [np.nan]]
+        x += [at, at[::-1], nothing]
+        y += [high[begin:end], low[begin:end][::-1], nothing]
     outline = {"x": np.concatenate(x).round(3), "y": np.concatenate(y).round(3)}
     return {
         "type": "scatter",

@@ -144,7 +144,7 @@ def _histogram(centres: Any, counts: Any, colour: str, x: str, y: str) -> dict[s
 
 def _people(theme: Theme, y: str) -> list[dict[str, Any]]:
     typical, means = HUMAN
-    place = {"xref": "x", "yref": f"{y} domain", "y0": 0, "y1": 1}
+    place: dict[str, Any] = {"xref": "x", "yref": f"{y} domain", "y0": 0, "y1": 1}
     band = {"type": "rect", "x0": means.low_s, "x1": means.high_s, "layer": "below", "line": {"width": 0}}
     return [
         {**band, **place, "fillcolor": faint(theme.ink, 0.1)},
