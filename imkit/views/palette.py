@@ -73,7 +73,7 @@ DARK = Theme(
 
 def theme_of(name: str) -> Theme:
     """The theme called "light" or "dark"."""
-    themes = {theme.name: theme for theme in (LIGHT, DARK)}
+    themes: dict[str, Theme] = {theme.name: theme for theme in (LIGHT, DARK)}
     if name not in themes:
         raise ValueError(f"theme={name!r}; expected 'light' or 'dark'")
     return themes[name]
