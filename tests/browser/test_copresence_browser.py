@@ -62,3 +62,29 @@ def test_the_switch_in_the_page_and_the_notebook_agree(notebook):
     switch.press("Enter")
     until(lambda: not notebook.value("session.notebook"), 10, "the page could not switch it off")
     notebook.run("session.close()")
+
+
+SLIDER = """
+from imkit.background import Answer
+class Slides:
+    def answer(self, task, desk):
+        lines = '["root","slider",{"label":"bins","min":0,"max":9,"step":1,"action":"rebin"}]'
+        return Answer("Move it.", surface={"title": "Bins", "lines": lines})
+"""
+
+
+@pytest.mark.parametrize("context", [[]], indirect=True)
+def test_an_answer_below_its_cell_has_controls_and_stays_as_a_picture(notebook):
+    notebook.show(SLIDER, "imkit.Session(StandIn(), Slides())")
+    notebook.run("%load_ext imkit")
+    notebook.run("%%ask\na slider please")
+    slider = notebook.page.locator(".jp-OutputArea-output .imk-surface input[type=range]")
+    slider.focus()
+    slider.press("ArrowRight")
+    slider.press("ArrowRight")
+    until(lambda: notebook.value("session.surfaces[0].data") == {"root": 2}, 20, "the slider did nothing")
+    notebook.run("session.close()")
+    picture = notebook.page.locator(".jp-RenderedHTMLCommon", has_text="Bins")
+    picture.wait_for()
+    assert slider.count() == 0
+    assert "2" in picture.inner_text()
