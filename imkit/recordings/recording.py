@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from imkit.stream import TICKS_PER_S, Event, Moment, Timeline, Utterance, Word
+from imkit.session import Origin, Snapshots
+from imkit.stream import TICKS_PER_S, Event, Moment, OpenConfig, Timeline, Utterance, Word
 
 from .errors import RecordingError
 from .forget import forget_from
@@ -17,6 +18,7 @@ from .media import Media
 from .reading import Content, read_content
 
 FOREVER_S = 1e9
+COMES_WITH_IMKIT = frozenset({"nano", "cascade"})
 
 
 class RecordedTimeline(Timeline):
@@ -103,8 +105,18 @@ class Recording:
         return self._content.media
 
     def timeline(self) -> Timeline:
-        """All moments. Times are those of the session; what was lost or forgotten is a hole."""
-        return RecordedTimeline(self._content.header["output_rate"], self._content.moments)
+        """All moments. Times are those of the session; what was lost or forgotten is a hole.
+
+        Of a model that comes with imkit it can be forked as it is; of any other say which when you run the fork: a
+        recording is somebody's input, and must not name what is loaded.
+        """
+        timeline = RecordedTimeline(self._content.header["output_rate"], self._content.moments)
+        model, opened = self._content.header["model"], self._content.journal.opened
+        if model in COMES_WITH_IMKIT and opened:
+            first = opened[min(opened)]
+            config = OpenConfig(first["seed"], tuple(first["tools"]), first["options"])
+            timeline.origin = Origin(model, config, Snapshots(), tuple(sorted(opened)))
+        return timeline
 
     def words(self) -> list[Word]:
         """Words that the model said, in order."""
