@@ -16,7 +16,7 @@ from .lanes import Span, lanes_of
 from .letters import merged
 from .palette import Theme, faint, theme_of
 from .sound_lanes import bars
-from .stack import Lane, Stack, View
+from .stack import Lane, Stack, View, clock
 
 _INPUT = ("microphone", "spectrogram", "camera", "typed", "draft", "events")
 _CAME_IN = {"camera": "frames", "typed": "text", "draft": "draft", "events": "events"}
@@ -126,7 +126,9 @@ def _legend(unlike: list[Difference], told: Counter[str], ticks: int) -> str:
     if not unlike:
         return f"nothing differs in {ticks} micro-turns"
     parts = ", ".join(f"{what} {count}" for what, count in told.most_common())
-    return f"{len(unlike)} of {ticks} micro-turns differ, first at {unlike[0].start_s:.1f} s ({parts})"
+    first_s = round(unlike[0].start_s, 1)
+    first = f"{clock(first_s)} s" if first_s < 60 else clock(first_s)
+    return f"{len(unlike)} of {ticks} micro-turns differ, first at {first} ({parts})"
 
 
 def _what(a: Moment, b: Moment) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from .lanes import Span
 
@@ -12,10 +13,7 @@ _NARROW, _WIDE = frozenset("ijlrtfI.,;:!|'()[]· "), frozenset("mwMWGOQD@%→…
 
 def text_px(text: str, size_px: float = SIZE_PX) -> float:
     """The width of ``text`` in a wide sans serif face, so that what it is really set in is not wider."""
-    ems = sum(
-        0.42 if c in _NARROW else 1.0 if c in _WIDE or ord(c) > 0x2E00 else 0.74 if c.isupper() else 0.63 for c in text
-    )
-    return ems * size_px
+    return sum(map(_ems, text)) * size_px
 
 
 def fitted(
@@ -40,22 +38,33 @@ def fitted(
 
 def phrases(words: Sequence[Span], room_px: float, pause_s: float = 1.2) -> list[Span]:
     """Words joined up to a pause, cut to ``room_px``."""
-    joined: list[Span] = []
+    runs: list[list[Span]] = []
     for word in words:
-        if joined and word.start_s - joined[-1].end_s <= pause_s:
-            joined[-1] = Span(f"{joined[-1].text} {word.text}", joined[-1].start_s, word.end_s)
+        if runs and word.start_s - runs[-1][-1].end_s <= pause_s:
+            runs[-1].append(word)
         else:
-            joined.append(word)
-    return [Span(cut(span.text, room_px), span.start_s, span.end_s) for span in joined]
+            runs.append([word])
+    return [Span(cut(" ".join(word.text for word in run), room_px), run[0].start_s, run[-1].end_s) for run in runs]
 
 
 def cut(text: str, room_px: float) -> str:
     """``text``, shortened with an ellipsis if it is wider than ``room_px``."""
-    if text_px(text) <= room_px:
-        return text
-    while text and text_px(f"{text}…") > room_px:
-        text = text[:-1]
-    return f"{text.rstrip()}…" if text else ""
+    room = room_px / SIZE_PX
+    wide, kept = 0.0, 0
+    for number, letter in enumerate(text):
+        wide += _ems(letter)
+        if wide <= room - _ems("…"):
+            kept = number + 1
+        if wide > room:
+            return f"{text[:kept].rstrip()}…" if kept else ""
+    return text
+
+
+@lru_cache(4096)
+def _ems(letter: str) -> float:
+    if letter in _NARROW:
+        return 0.42
+    return 1.0 if letter in _WIDE or ord(letter) > 0x2E00 else 0.74 if letter.isupper() else 0.63
 
 
 def merged(spans: Sequence[Span], least_s: float) -> list[Span]:
