@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from fakes import FakeClock, FakeModel
 
-from imkit.capture import Silence
-from imkit.session import Origin, Session, Snapshots
+from imkit.session import Loop, Origin, Session, Snapshots
 from imkit.session.snapshots import MAX_OBJECTS, size_of
-from imkit.stream import Act, ContractError, Counts, Ledger, Percept, Word
+from imkit.stream import Act, ContractError, Counts, Ledger, Moment, Percept, Word
 
 
 def filled(hours: float, state_bytes: int, max_bytes: int) -> Snapshots:
@@ -115,20 +114,11 @@ def test_a_session_keeps_states_unless_told_not_to() -> None:
 
 
 def test_a_moment_that_is_late_is_not_made_later() -> None:
-    from imkit.session.drive import Drive
-    from imkit.session.loop import Loop
-    from imkit.session.pacer import VirtualPacer
-    from imkit.stream import Moment
-
     with Session(FakeModel(), namespace={}) as session:
-        loop = Loop(session.model)
-        drive = Drive(loop, Silence(1.0), VirtualPacer(), session.timeline)
-        kept = session.timeline.origin.snapshots
+        origin, loop = session.timeline.origin, Loop(session.model)
         act = Act(30, np.zeros(3200, np.float32))
-        session._keep(drive, Moment(Percept(30), act, late=True))
-        drive.behind = 1
-        session._keep(drive, Moment(Percept(30), act))
-        assert len(kept) == 0
-        drive.behind = 0
-        session._keep(drive, Moment(Percept(30), act))
-        assert [one.index for one in kept] == [31]
+        origin.keep(Moment(Percept(30), act, late=True), loop, behind=False)
+        origin.keep(Moment(Percept(30), act), loop, behind=True)
+        assert len(origin.snapshots) == 0
+        origin.keep(Moment(Percept(30), act), loop, behind=False)
+        assert [one.index for one in origin.snapshots] == [31]
