@@ -2,6 +2,7 @@
 
 from .compare import compare, differences
 from .figure import figure
+from .fork_figure import fork_figure
 from .latency import latency_figure
 from .moment import moment_figure
 from .report import report
@@ -12,6 +13,7 @@ __all__ = [
     "compare",
     "differences",
     "figure",
+    "fork_figure",
     "latency_figure",
     "moment_figure",
     "report",
