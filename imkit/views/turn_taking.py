@@ -86,8 +86,8 @@ def turn_taking_figure(
     breaks = "; " if width >= 700 else "<br>"
     layout["annotations"].append(
         note(
-            f"solid line: median here{breaks}dotted line: people, about {PEOPLE_S:g} s; band: as far as means of "
-            f"languages lie from that of all, {SPREAD_S:g} s (Stivers et al. 2009)",
+            f"solid line: median here{breaks}dotted line, band: people, {PEOPLE_S:g} s, and means of ten languages "
+            "(Stivers et al. 2009)",
             colours.soft,
             x=0,
             y=1,
