@@ -19,6 +19,8 @@ from desks import FakeDesk
 from tiny_model import save_tiny, teach, tiny_model, tiny_tokenizer
 
 from imkit.background import Cancelled, ChatModel, Limits, LocalModel, Task
+from imkit.background.chat import ChatReply
+from imkit.background.endpoint import Piece
 from imkit.background.package import as_data, first_messages, function_tools
 
 pytestmark = pytest.mark.slow
@@ -136,20 +138,44 @@ def test_a_model_that_is_not_there_is_told(base_url: str) -> None:
     assert "no/such-model" in answer.text
 
 
-def test_cancelling_in_the_middle_takes_less_than_200_ms(base_url: str, folder: str) -> None:
-    at = FakeDesk()
+class Halted:
+    """A reply of the server that says when its first piece is there, and passes the second on when it may."""
+
+    def __init__(self, reply: ChatReply) -> None:
+        self.reply, self.begun, self.may = reply, threading.Event(), threading.Event()
+        self.close = reply.close
+
+    def __iter__(self) -> Iterator[Piece]:
+        for piece in self.reply:
+            yield piece
+            self.begun.set()
+            self.may.wait(10)
+
+
+def test_cancelling_in_the_middle_takes_less_than_200_ms(
+    base_url: str, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, model = FakeDesk(), chat(base_url, folder)
     ended: list[float] = []
+    replies: list[Halted] = []
+
+    def stream(*given: Any) -> Halted:
+        replies.append(Halted(ChatModel.stream(model, *given)))
+        return replies[-1]
 
     def work() -> None:
         with pytest.raises(Cancelled):
-            chat(base_url, folder).answer(TASK, at.desk)
+            model.answer(TASK, at.desk)
         ended.append(time.monotonic())
 
+    monkeypatch.setattr(model, "stream", stream)
     worker = threading.Thread(target=work)
     worker.start()
-    time.sleep(0.5)
+    while not (replies and replies[0].begun.wait(0.05)):
+        assert worker.is_alive()
     asked = time.monotonic()
     at.cancel()
     worker.join(10)
+    replies[0].may.set()
     assert ended[0] - asked < CANCEL_S
     assert chat(base_url, folder, tokens=12).answer(TASK, FakeDesk().desk).text.startswith("0 1 2")
