@@ -6,7 +6,8 @@ import pytest
 
 from imkit.cli import main
 from imkit.cli.bench import Row
-from imkit.cli.bench_delegate import delegate
+from imkit.cli.bench_delegate import Asking, Times, Working, _own_part, delegate
+from imkit.cli.run import load_model
 
 
 def test_what_was_asked_is_accounted_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +33,15 @@ def test_rows_are_chosen_by_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setattr("imkit.cli.bench_delegate.delegate", measured)
     assert main(["bench", "delegate", "--model", "m"]) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()[2:]] == [["measured", "1", "-", "m"]]
+
+
+def test_what_the_model_hands_over_itself_is_timed_among_others() -> None:
+    chair = Asking(load_model("nano"), times := Times())
+    rows = {row.name: row for row in _own_part(chair, Working(times))}
+    for ask in (1, 8, 64):
+        called = rows[f"end of the micro-turn of a typed request to its call, {ask} asked, p50"]
+        told = rows[f"result to the model's first word, {ask} asked, p50"]
+        assert 0 <= called.measured <= 1000
+        assert 199 <= told.measured <= 2000
+    assert " 0 refused" in rows["result to the model's first word, 1 asked, p50"].note
+    assert " 0 refused" not in rows["result to the model's first word, 64 asked, p50"].note

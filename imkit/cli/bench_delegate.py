@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from imkit.background import Answer, Cancelled, Desk, Task
+from imkit.capture import Script
 from imkit.session import Session
 from imkit.stream import TICK_S, Act, Call, OpenConfig, Percept
 
@@ -18,6 +19,7 @@ ASKED = (1, 8, 64)
 WORK_S = 0.5
 ROUND_TICKS = 10
 CANCEL_TICKS = 2
+REQUESTS = ("plot the data", "describe the table", "list the variables", "plot the data", "describe the table")
 
 
 @dataclass
@@ -69,7 +71,7 @@ class Asking:
         noted = self.times.cancelled if at else self.times.called
         noted.update(dict.fromkeys(ids if calls else (), now_s))
         self.steps += 1
-        return replace(act, calls=tuple(calls)), state
+        return replace(act, calls=(*act.calls, *calls)), state
 
 
 class Working:
@@ -119,6 +121,43 @@ def delegate(model: str, rounds: int = 10) -> Iterator[Row]:
         chair.ask = 0
         _whole_rounds(session, chair, 1)
         yield from _cancelled(times)
+    yield from _own_part(chair, worker)
+
+
+def _own_part(chair: Asking, worker: Working) -> Iterator[Row]:
+    """In virtual time: typed requests that the model itself hands over and tells of, just after others were."""
+    typed = [{"t": 2.2 + 6.0 * number, "text": text} for number, text in enumerate(REQUESTS)]
+    chair.cancels, worker.work_s = False, 0.0
+    for ask in ASKED:
+        chair.ask = ask - 1
+        with Session(chair, worker, namespace={}) as session:
+            timeline = session.run(Script(typed), seconds=6.0 * len(REQUESTS) + 2)
+        others = {call.id for moment in timeline for call in moment.act.calls if call.name.startswith("topic ")}
+        to_call: list[float] = []
+        to_word: list[float] = []
+        asked_s, told_s, refused = 0.0, 0.0, 0
+        for moment in timeline:
+            if moment.percept.text:
+                asked_s, told_s = moment.start_s + TICK_S, 0.0
+            own = [call for call in moment.act.calls if call.kind == "delegate" and call.id not in others]
+            to_call += [1000 * (moment.act.starts_s - asked_s)] * len(own)
+            for event in moment.percept.events:
+                if event.kind == "result" and event.call_id not in others:
+                    told_s, refused = moment.start_s, refused + (not event.payload["ok"])
+            if told_s and moment.act.words:
+                to_word.append(1000 * (moment.act.words[0].start_s - told_s))
+                told_s = 0.0
+        note = f"{len(to_call)} of {len(REQUESTS)} handed over, {refused} refused in words; virtual time"
+        if to_call:
+            yield Row(
+                f"end of the micro-turn of a typed request to its call, {ask} asked, p50",
+                rank(to_call, 0.5),
+                None,
+                "ms",
+                note,
+            )
+        if to_word:
+            yield Row(f"result to the model's first word, {ask} asked, p50", rank(to_word, 0.5), None, "ms", note)
 
 
 def _whole_rounds(session: Session, chair: Asking, rounds: int) -> None:
