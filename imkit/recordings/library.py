@@ -71,7 +71,7 @@ class Library:
         lines = [
             "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in (COLUMNS, *rows)
         ]
-        return "\n".join([f"{len(self)} recordings in {self.folder}", *map(str.rstrip, lines)])
+        return "\n".join([f"{len(self)} recording{'s' * (len(self) != 1)} in {self.folder}", *map(str.rstrip, lines)])
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in COLUMNS)

@@ -96,7 +96,7 @@ class Delegation:
         """Events that are due at ``tick``; lets go of what has expired. Never waits."""
         events: list[Event] = []
         with self._lock:
-            expired = [job for job in self._jobs.values() if _expired(job.call, tick)]
+            expired = [job for job in self._jobs.values() if job.expired(tick)]
             for job in expired:
                 self._let_go(job, tick, "expired")
                 events.append(result_of(job, f"The {job.topic} took too long; I let it go.", ok=False))
@@ -397,7 +397,3 @@ class Delegation:
         if surface is not None and job.call.kind == "delegate" and surface["id"] not in self._made:
             self._made.append(surface["id"])
         self._ready.append(Ready(job.call.tick + self._delay, event, job, last))
-
-
-def _expired(call: Call, tick: int) -> bool:
-    return call.expires_tick is not None and tick > call.expires_tick

@@ -68,6 +68,10 @@ class Job:
         """Superseded, cancelled, expired or let go: whatever it still says is stale."""
         return self.stop.is_set()
 
+    def expired(self, tick: int) -> bool:
+        """Nobody wants its result any more at ``tick``, as the call said."""
+        return self.call.expires_tick is not None and tick > self.call.expires_tick
+
     def in_brief(self) -> OpenTask:
         """What another task is told of this one."""
         call = self.call

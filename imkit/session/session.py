@@ -11,6 +11,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Self, cast
 
+from imkit.adapters import load
 from imkit.background import BackgroundModel, choose
 from imkit.capture import ClockedSource, Silence, Source, as_source
 from imkit.stream import (
@@ -83,7 +84,7 @@ class Session(Watched):
         snapshots: Snapshots | bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(_seated(model), None if source is None else as_source(source), clock)
+        super().__init__(load(model), None if source is None else as_source(source), clock)
         self.background = choose(background)
         if executor is not None and not isinstance(executor, Executor):
             raise SessionError(
@@ -387,16 +388,3 @@ class Session(Watched):
             self._running = False
             self._enter(State.STOPPED, reason or ("" if ended else "Delegated work did not stop when told to."))
             switch.release()
-
-
-def _seated(model: str | InteractionModel[Any]) -> InteractionModel[Any]:
-    if isinstance(model, str):
-        from imkit.adapters import load
-
-        return load(model)
-    if isinstance(model, InteractionModel):
-        return model
-    raise ModelError(
-        f"model is {type(model).__name__}, expected a name such as 'nano' or an object with spec, open(config) and "
-        "step(state, percept)"
-    )

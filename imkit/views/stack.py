@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -48,7 +49,7 @@ class View:
 
 
 @dataclass(kw_only=True)
-class Lane:
+class Lane(ABC):
     """One row. ``drawn`` gives the same number of plotly traces, of the same types, for every view."""
 
     name: str
@@ -56,9 +57,9 @@ class Lane:
     colour: str = ""
     span: tuple[float, float] = (-1.0, 1.0)
 
+    @abstractmethod
     def drawn(self, view: View, theme: Theme) -> list[dict[str, Any]]:
         """The traces, without their axes."""
-        raise NotImplementedError
 
     def pictures(self, view: View) -> list[dict[str, Any]]:  # noqa: ARG002
         """Layout images, without their axes."""

@@ -75,6 +75,7 @@ def format_of(name: str) -> Format:
         return FORMATS[key]
     if key in _FRAMES:
         raise ExportError(f"{name} is no file format: use imkit.recordings.export.{_FRAMES[key]}(timeline)")
-    near = get_close_matches(key, FORMATS, 1, 0.4)
+    near = [one for one, form in FORMATS.items() if key in form.about.lower().replace(",", "").split()]
+    near = near or get_close_matches(key, FORMATS, 1, 0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ExportError(f"unknown format {name!r}; {hint}there are {', '.join(FORMATS)}")

@@ -276,6 +276,10 @@ def test_links_are_not_followed(tmp_path, to):
 
 def test_wrong_names_and_places(tmp_path):
     with pytest.raises(ExportError, match="did you mean 'textgrid'"):
+        export(EMPTY, "praat", tmp_path / "x")
+    with pytest.raises(ExportError, match="did you mean 'eaf'"):
+        export(EMPTY, "ELAN", tmp_path / "x")
+    with pytest.raises(ExportError, match="did you mean 'textgrid'"):
         export(EMPTY, "textgird", tmp_path / "x")
     with pytest.raises(ExportError, match="did you mean 'parquet'"):
         export(EMPTY, "parket", tmp_path / "x")
