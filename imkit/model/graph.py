@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .config import AUDIO_TOKENS, SLOT_ACT, SLOT_AUDIO, SLOT_FRAME, SLOT_WORD, SLOTS_PER_TICK, WORD_SLOTS
 from .network import POSITIONS, Network
+from .sites import SITES, Sites
 
 INPUTS = (
     "microphone",
@@ -35,6 +36,7 @@ OUTPUTS = (
     "new_ears",
     "slots",
 )  # the last where there are slots
+OWN_SITES = [site.name for site in SITES if not site.name.startswith(("blocks.", "audio.mic.", "audio.own."))]
 ROW_FRAME, ROW_WORD, ROW_AUDIO = 0, 1, 1 + WORD_SLOTS
 ROW_ACT = ROW_AUDIO + AUDIO_TOKENS
 SLOT_OF_ROW = (
@@ -65,6 +67,7 @@ class TickGraph(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
+        self.sites = Sites("", OWN_SITES if network.slot_head is not None else OWN_SITES[:-1])
         self.register_buffer("slots", torch.tensor(SLOT_OF_ROW), persistent=False)
 
     def forward(
@@ -83,27 +86,28 @@ class TickGraph(nn.Module):
         cache_bias: Tensor,
     ) -> tuple[Tensor, ...]:
         """One micro-turn, in the order of ``OUTPUTS``; see the class."""
-        net = self.network
-        clock = net.clock_features(tick)  # [1, octaves * 2]
-        picture = net.patches(frame)
-        written = net.embed_words(words, provenance, clock.expand(WORD_SLOTS, -1))
+        net, at = self.network, self.sites
+        clock = at("clock.hook_out", net.clock_features(tick)[None])[0]  # [1, octaves * 2]
+        picture = at("vision.hook_out", net.patches(at("vision.hook_in", frame[None])[0])[None])[0]
+        written = at("text.hook_out", net.embed_words(words, provenance, clock.expand(WORD_SLOTS, -1))[None])[0]
         sounds, new_ears = net.embed_audio(net.mel(microphone), net.mel(own), ears)
-        act = net.embed_act(done[0:1], done[1:2], done[2:3], clock)
-        x = torch.cat([picture, written, sounds[0], act], 0)[present].unsqueeze(0)
+        sounds = at("audio.hook_out", sounds)
+        act = at("act.hook_out", net.embed_act(done[0:1], done[1:2], done[2:3], clock)[None])[0]
+        x = at("embed.hook_out", torch.cat([picture, written, sounds[0], act], 0)[present].unsqueeze(0))
         positions = ((tick * SLOTS_PER_TICK) % POSITIONS + self.slots[present]).unsqueeze(0)
         later = present.unsqueeze(0) > present.unsqueeze(1)
         fresh = torch.zeros(later.shape, dtype=x.dtype).masked_fill(later, float("-inf"))
         bias = torch.cat([cache_bias.unsqueeze(0).expand(fresh.shape[0], -1), fresh], 1)[None, None]
         residual, new_keys, new_values = net.decode(x, positions, bias, (keys.unsqueeze(1), values.unsqueeze(1)))
-        tail = residual[0, -(AUDIO_TOKENS + 1) :]
-        spoken, acted = tail[:AUDIO_TOKENS], tail[AUDIO_TOKENS]
+        tail = at("ln_final.hook_out", residual)[:, -(AUDIO_TOKENS + 1) :]
+        spoken, acted = tail[:, :AUDIO_TOKENS], tail[:, AUDIO_TOKENS:]
         out = (
-            net.heard_head(spoken),
-            net.word_head(acted),
-            net.floor_head(acted),
-            net.call_head(acted),
+            at("heard.hook_out", net.heard_head(spoken))[0],
+            at("voice.hook_out", net.word_head(acted))[0, 0],
+            at("floor.hook_out", net.floor_head(acted))[0, 0],
+            at("call.hook_out", net.call_head(acted))[0, 0],
             new_keys[:, 0],
             new_values[:, 0],
             new_ears,
         )
-        return out if net.slot_head is None else (*out, net.slot_head(acted))
+        return out if net.slot_head is None else (*out, at("slots.hook_out", net.slot_head(acted))[0, 0])

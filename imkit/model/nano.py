@@ -28,12 +28,12 @@ from imkit.stream import (
     heard_from_s,
 )
 
-from .config import AUDIO_TOKENS, FLOORS, PROVENANCES, WORD_SLOTS, NanoConfig
-from .graph import ROW_ACT, ROW_AUDIO, ROW_FRAME, ROW_WORD
+from .config import AUDIO_TOKENS, FLOORS, PROVENANCES, SLOTS_PER_TICK, WORD_SLOTS, NanoConfig
+from .graph import ROW_ACT, ROW_AUDIO, ROW_FRAME, ROW_WORD, SLOT_OF_ROW
 from .own_voice import new_mouth, open_voice
 from .reading import FAIL, RESULT, UNKNOWN, as_number, read_text, small_square, spoken_form
-from .ring import Ring
-from .runtime import Runtime, open_runtime
+from .ring import STREAMS, WORD_STREAM, Ring
+from .runtime import EagerRuntime, Runtime, open_runtime
 from .voice import Speaker
 
 DELEGATED = ("plot", "describe", "list", "search")  # what the background can do where no such tool is given
@@ -42,6 +42,7 @@ REPEAT_TOKENS = 4  # the same word again within 200 ms is the same word, read tw
 UNREAD_LIMIT = 64
 REQUEST_WORDS = 24
 REQUEST_AGE_S = 8.0
+STREAM_OF_ROW = [STREAMS.index(name) for name in ("camera", "act", "audio")]
 HEARD, TYPED = PROVENANCES.index("heard"), PROVENANCES.index("typed")
 
 
@@ -71,6 +72,7 @@ class Nano:
     def __init__(self, config: NanoConfig, runtime: Runtime, clips: Speaker, name: str = "nano") -> None:
         self.config, self.runtime, self.clips = config, runtime, clips
         self.ids = {word: i for i, word in enumerate(config.vocabulary)}
+        self._eager: EagerRuntime | None = None
         if clips.rate != config.output_rate:
             raise ModelError(f"the voice is at {clips.rate} Hz, config.json says {config.output_rate} Hz")
         self._spec = ModelSpec(name, config.output_rate, TICK_S, sees=True, reads=True, delegates=True)
@@ -96,6 +98,23 @@ class Nano:
             mouth=new_mouth(self.clips),
             tools=frozenset(config.tools),
         )
+
+    def eager(self) -> Nano:
+        """The same weights run layer by layer in torch, where hooks can look in; states go from one to the other.
+
+        Weights are loaded once and shared; hooks on what this gives are nobody else's.
+        """
+        if self._eager is None:
+            runtime = self.runtime
+            self._eager = runtime if isinstance(runtime, EagerRuntime) else EagerRuntime(runtime.folder, self.config)
+        return Nano(self.config, self._eager.twin(), self.clips, self.spec.name)
+
+    @property
+    def module(self) -> Any:
+        """What hooks are put on, a ``torch.nn.Module``; only of an eager one. Raises ModelError for another."""
+        if not isinstance(self.runtime, EagerRuntime):
+            raise ModelError(f"{self!r} runs as one native call with nothing to look into; take model.eager()")
+        return self.runtime.graph
 
     def step(self, state: NanoState, percept: Percept) -> tuple[Act, NanoState]:
         """One micro-turn. Changes ``state`` in place and gives it back."""
@@ -125,8 +144,11 @@ class Nano:
             values=state.ring.values,
             cache_bias=state.ring.bias,
         )
-        is_word = np.array([ROW_WORD <= row < ROW_AUDIO for row in present])
-        state.ring.write(out["new_keys"], out["new_values"], is_word)
+        rows = np.array(present)
+        stream = np.select([rows == ROW_FRAME, rows == ROW_ACT, rows >= ROW_AUDIO], STREAM_OF_ROW, WORD_STREAM)
+        stream[(rows >= ROW_WORD) & (rows < ROW_AUDIO)] += slots[1][: len(words)]
+        position = state.tick * SLOTS_PER_TICK + np.array(SLOT_OF_ROW)[rows]
+        state.ring.write(out["new_keys"], out["new_values"], position, stream.astype(np.int8))
         state.ears = out["new_ears"]
         state.history = microphone[INPUT_SAMPLES:]
         state.own_history = own[INPUT_SAMPLES:]

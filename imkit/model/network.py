@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from .config import FLOORS, PROVENANCES, NanoConfig
 from .frontend import MelLevels
+from .sites import BLOCK, Sites, below, written_out
 from .stem import AudioStem, Levels
 
 POSITIONS = 65_536
@@ -52,8 +53,7 @@ def attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor
     While gradients are taken on a CPU it is written out: torch's fused kernel needs twice the time backwards there.
     """
     if torch.is_grad_enabled() and query.device.type == "cpu":
-        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
-        return torch.softmax(scores + bias.to(scores.dtype), -1) @ value
+        return written_out(query, key, value, bias, None)
     return F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
 
 
@@ -72,8 +72,9 @@ class RMSNorm(nn.Module):
 class Block(nn.Module):
     """One pre-norm decoder layer."""
 
-    def __init__(self, config: NanoConfig) -> None:
+    def __init__(self, config: NanoConfig, layer: int = 0) -> None:
         super().__init__()
+        self.sites = Sites(BLOCK.format(i=layer), below(BLOCK))
         width = config.width
         self.heads, self.head_width = config.heads, config.head_width
         self.norm_attention = RMSNorm(width)
@@ -91,15 +92,26 @@ class Block(nn.Module):
         ``past`` are keys (already turned) and values [batch, past, head, head_width].
         """
         batch, length, width = x.shape
-        qkv = self.query_key_value(self.norm_attention(x)).view(batch, length, 3, self.heads, self.head_width)
-        query, key, value = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
-        query, key = rotate(query, cos, sin), rotate(key, cos, sin)
+        at = self.sites
+        x = at("hook_in", x)
+        qkv = self.query_key_value(at("ln1.hook_out", self.norm_attention(x)))
+        query, key, value = qkv.view(batch, length, 3, self.heads, self.head_width).unbind(2)
+        query, key = at("attn.q.hook_out", query), at("attn.k.hook_out", key)
+        query = at("attn.hook_rot_q", rotate(query, cos, sin))
+        key = at("attn.hook_rot_k", rotate(key, cos, sin))
+        value = at("attn.v.hook_out", value)
         keys, values = key, value
         if past is not None:
             keys, values = torch.cat([past[0], key], 1), torch.cat([past[1], value], 1)
-        mixed = attention(query.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), bias)
-        x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, width))
-        x = x + self.down(F.gelu(self.up(self.norm_mlp(x)), approximate="tanh"))
+        turned = query.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), bias
+        watched = at.used("attn.hook_attn_scores", "attn.hook_pattern")
+        mixed = written_out(*turned, at) if watched else attention(*turned)
+        mixed = at("attn.o.hook_in", mixed.transpose(1, 2))
+        x = x + at("attn.hook_out", self.out(mixed.reshape(batch, length, width)))
+        x = at("ln2.hook_in", x)
+        wide = at("mlp.in.hook_out", self.up(at("ln2.hook_out", self.norm_mlp(x))))
+        wide = at("mlp.out.hook_in", F.gelu(wide, approximate="tanh"))
+        x = at("hook_out", x + at("mlp.hook_out", self.down(wide)))
         return x, key, value
 
 
@@ -150,7 +162,7 @@ class Network(nn.Module):
         self.call = nn.Embedding(len(config.calls), width)
         self.clock = nn.Linear(2 * config.clock_octaves, width)
         self.patches = Patches(config)
-        self.blocks = nn.ModuleList([Block(config) for _ in range(config.layers)])
+        self.blocks = nn.ModuleList([Block(config, layer) for layer in range(config.layers)])
         self.norm = RMSNorm(width)
         self.heard_head = nn.Linear(width, words)
         self.word_head = nn.Linear(width, words)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .config import NanoConfig
+from .config import PROVENANCES, NanoConfig
 
+STREAMS = ("camera", "audio", "act", *PROVENANCES)
+"""What a token can be of. Microphone and own sound share the audio tokens; the rest are words, by where from."""
+WORD_STREAM = 3
 Floats = npt.NDArray[np.float32]
 
 
@@ -18,7 +21,8 @@ class Ring:
 
     keys, values  float32 [layer, window + pinned, head, head_width]; places ``window ..`` hold pinned words
     bias          float32 [window + pinned], 0 where something is, -inf where nothing is yet
-    is_word       bool [window]
+    position      int64 [window + pinned], ``16 * tick + slot`` of the token at each place, -1 where nothing is yet
+    stream        int8 [window + pinned], index into ``STREAMS``; from ``WORD_STREAM`` on it is a word
     """
 
     window: int
@@ -26,7 +30,8 @@ class Ring:
     keys: Floats
     values: Floats
     bias: Floats
-    is_word: npt.NDArray[np.bool_]
+    position: npt.NDArray[np.int64]
+    stream: npt.NDArray[np.int8]
     next: int = 0
     next_pin: int = 0
     seen: int = 0
@@ -42,26 +47,34 @@ class Ring:
             np.zeros(shape, np.float32),
             np.zeros(shape, np.float32),
             np.full(places, -np.inf, np.float32),
-            np.zeros(config.window, bool),
+            np.full(places, -1, np.int64),
+            np.zeros(places, np.int8),
         )
 
-    def write(self, keys: Floats, values: Floats, words: npt.NDArray[np.bool_]) -> None:
-        """Take in the tokens of one micro-turn [layer, n, head, head_width].
+    def write(
+        self, keys: Floats, values: Floats, position: npt.NDArray[np.int64], stream: npt.NDArray[np.int8]
+    ) -> None:
+        """Take in the tokens of one micro-turn [layer, n, head, head_width] with their positions and streams [n].
 
         The oldest n leave; words among them stay, pinned.
         """
         count = keys.shape[1]
         places = (self.next + np.arange(count)) % self.window
-        leaving = places[self.is_word[places] & (self.bias[places] == 0)]
+        leaving = places[(self.stream[places] >= WORD_STREAM) & (self.bias[places] == 0)]
         if len(leaving):
             pins = self.window + (self.next_pin + np.arange(len(leaving))) % self.pinned
             self.keys[:, pins] = self.keys[:, leaving]
             self.values[:, pins] = self.values[:, leaving]
+            self.position[pins], self.stream[pins] = self.position[leaving], self.stream[leaving]
             self.bias[pins] = 0
             self.next_pin = (self.next_pin + len(leaving)) % self.pinned
         self.keys[:, places] = keys
         self.values[:, places] = values
         self.bias[places] = 0
-        self.is_word[places] = words
+        self.position[places], self.stream[places] = position, stream
         self.next = (self.next + count) % self.window
         self.seen += count
+
+    def newest(self, count: int) -> npt.NDArray[np.intp]:
+        """Places of the newest ``count`` tokens, oldest first."""
+        return (self.next - count + np.arange(count)) % self.window

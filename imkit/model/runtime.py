@@ -6,6 +6,7 @@ source of truth and the graph file stays small.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -26,6 +27,9 @@ class Runtime(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def folder(self) -> Path: ...
+
     def run(self, **inputs: npt.NDArray[Any]) -> Arrays: ...
 
 
@@ -41,10 +45,18 @@ class EagerRuntime:
         from .network import Network
         from .weights import load_weights
 
+        self.folder = folder
         network = Network(config)
         load_weights(network, folder / "weights.safetensors")
         self._torch = torch
         self.graph = TickGraph(network.eval())
+
+    def twin(self) -> EagerRuntime:
+        """The same weights in modules of its own: hooks on one are not on the other."""
+        other = copy.copy(self)
+        tensors = [*self.graph.parameters(), *self.graph.buffers()]
+        other.graph = copy.deepcopy(self.graph, {id(tensor): tensor for tensor in tensors})
+        return other
 
     def run(self, **inputs: npt.NDArray[Any]) -> Arrays:
         """One micro-turn."""
@@ -62,6 +74,7 @@ class OnnxRuntime:
     def __init__(self, folder: Path) -> None:
         import onnxruntime as ort
 
+        self.folder = folder
         path = folder / "tick.onnx"
         if not path.exists():
             raise ModelError(

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import AUDIO_TOKENS, STEM_DILATIONS, NanoConfig
+from .sites import Sites, below
 
 TAPS = 3
 
@@ -50,6 +51,7 @@ class AudioStem(nn.Module):
         narrow = wide // 2
         self.level = nn.Embedding(config.mel_levels, config.level_width)
         self.own_level = nn.Embedding(config.mel_levels, config.level_width)
+        self.sites = level_sites()
         self.levels_in = nn.Linear(config.mel_bins * config.level_width, narrow)
         self.own_in = nn.Linear(config.mel_bins * config.level_width, narrow, bias=False)
         self.fast = nn.ModuleList([TimeDelay(narrow, dilation) for dilation in STEM_DILATIONS[0]])
@@ -60,7 +62,8 @@ class AudioStem(nn.Module):
     def forward(self, levels: Tensor, own_levels: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens and the past of the next micro-turn; see the class."""
         batch, frames = levels.shape[:2]
-        x = self.levels_in(self.level(levels).flatten(2)) + self.own_in(self.own_level(own_levels).flatten(2))
+        heard, own = embedded(self.sites, self.level, self.own_level, levels, own_levels)
+        x = self.levels_in(heard.flatten(2)) + self.own_in(own.flatten(2))
         at, kept = 0, []
         for layers in (self.fast, self.slow):
             if layers is self.slow:
@@ -82,6 +85,7 @@ class Levels(nn.Module):
         self.per_token = config.mel_frames // AUDIO_TOKENS
         self.level = nn.Embedding(config.mel_levels, config.level_width)
         self.own_level = nn.Embedding(config.mel_levels, config.level_width)
+        self.sites = level_sites()
         token_levels = self.per_token * config.mel_bins * config.level_width
         self.audio_in = nn.Linear(token_levels, config.width)
         self.own_in = nn.Linear(token_levels, config.width, bias=False)
@@ -89,6 +93,16 @@ class Levels(nn.Module):
     def forward(self, levels: Tensor, own_levels: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens, and the past as it came."""
         batch, count = levels.shape[0], levels.shape[1] // self.per_token
-        heard = self.level(levels).reshape(batch, count, -1)
-        own = self.own_level(own_levels).reshape(batch, count, -1)
-        return self.audio_in(heard) + self.own_in(own), past
+        heard, own = embedded(self.sites, self.level, self.own_level, levels, own_levels)
+        return self.audio_in(heard.reshape(batch, count, -1)) + self.own_in(own.reshape(batch, count, -1)), past
+
+
+def level_sites() -> Sites:
+    """Where the levels of microphone and own sound can be seen."""
+    return Sites("audio.", [f"{side}.{name}" for side in ("mic", "own") for name in below("audio.mic.")])
+
+
+def embedded(sites: Sites, level: nn.Module, own_level: nn.Module, *levels: Tensor) -> tuple[Tensor, Tensor]:
+    """Embeddings [batch, frames, bins, level_width] of the levels of the microphone and of the own sound."""
+    heard = sites("mic.hook_out", level(sites("mic.hook_in", levels[0])))
+    return heard, sites("own.hook_out", own_level(sites("own.hook_in", levels[1])))

@@ -20,6 +20,8 @@ from imkit.stream import Event, InteractionModel, Moment, SessionError, Timeline
 from imkit.tools import NotebookLog, Tool, ToolServer, cell_tools
 
 if TYPE_CHECKING:
+    from imkit.probe import Capture, Change, FwdHooks, NamesFilter
+
     from .answers import Answers
     from .copresence import Copresence
     from .display import Display
@@ -110,6 +112,18 @@ class LiveSession(Session):
         faults = self._copresence.counts["faults"] if self._copresence is not None else 0
         told = {"notebook": self.notebook, "notebook_faults": faults}
         return super().stats() | told | {"recording": "" if self._recording is None else self._recording.told}
+
+    def capture(self, names_filter: NamesFilter = None, last_s: float = 30.0, **more: Any) -> Capture:
+        """Keeps the model's activations of the last seconds while it runs: see ``imkit.probe.capture``."""
+        from imkit.probe import capture
+
+        return capture(self, names_filter, last_s, **more)
+
+    def hooks(self, fwd_hooks: FwdHooks, name: str = "hooks") -> Change:
+        """Puts hooks on the model from the next micro-turn on: see ``imkit.probe.change``."""
+        from imkit.probe import change
+
+        return change(self, fwd_hooks, name)
 
     @property
     def recording(self) -> QueuedRecorder | None:

@@ -1,8 +1,44 @@
-"""Looking into a model and trying what would have been: forks of a timeline."""
+"""Looking into a model and trying what would have been: activations, hooks, and forks of a timeline.
+
+Torch is loaded only when a model is opened.
+"""
 
 from .answers import Withheld
 from .branch import Branch
-from .errors import ForkError
+from .cache import ActivationCache
+from .errors import ForkError, ProbeError, UnknownSite
+from .files import load_cache
 from .fork import Fork, fork
+from .inside import FwdHooks, Hook, Inside
+from .live import Capture, Change, capture, change
+from .names import NamesFilter, Points
+from .positions import Positions
+from .run import hooks, run_with_cache, run_with_hooks, sites
+from .seen import Seen
 
-__all__ = ["Branch", "Fork", "ForkError", "Withheld", "fork"]
+__all__ = [
+    "ActivationCache",
+    "Branch",
+    "Capture",
+    "Change",
+    "Fork",
+    "ForkError",
+    "FwdHooks",
+    "Hook",
+    "Inside",
+    "NamesFilter",
+    "Points",
+    "Positions",
+    "ProbeError",
+    "Seen",
+    "UnknownSite",
+    "Withheld",
+    "capture",
+    "change",
+    "fork",
+    "hooks",
+    "load_cache",
+    "run_with_cache",
+    "run_with_hooks",
+    "sites",
+]

@@ -44,7 +44,8 @@ class Loop:
     """A model in its chair, with its state, its epoch and its delegated work.
 
     A ledger handed in goes on counting epochs where it was, a ``state`` handed in is gone on from and not copied.
-    ``clock`` gives seconds and is only used to measure the model; without one, moments cost 0 ms.
+    ``clock`` gives seconds and is only used to measure the model; without one, moments cost 0 ms. ``stand_in`` is asked
+    each tick for what is to step the model's state in its place, such as the same model with hooks on it.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Loop:
         state: Any = None,
         ledger: Ledger | None = None,
         clock: Callable[[], float] | None = None,
+        stand_in: Callable[[], InteractionModel[Any] | None] = lambda: None,
     ) -> None:
         self.model = model
         self.spec = model.spec
@@ -63,6 +65,7 @@ class Loop:
         self.ledger = ledger or Ledger(self.spec.output_rate)
         self._samples = samples_per_tick(self.spec.output_rate)
         self._clock = clock or (lambda: 0.0)
+        self._stand_in = stand_in
         self.state = model.open(config or OpenConfig()) if state is None else state
 
     def tick(self, percept: Percept) -> Moment:
@@ -77,7 +80,7 @@ class Loop:
         if any(event.kind == "system" and event.payload.get("interrupt") for event in percept.events):
             self.ledger.interrupt()
         started_s = self._clock()
-        act, self.state = self.model.step(self.state, percept)
+        act, self.state = (self._stand_in() or self.model).step(self.state, percept)
         compute_s = self._clock() - started_s
         self._check(act, percept)
         if act.diagnostics.get("yielded"):

@@ -98,6 +98,8 @@ class Session(Watched):
         self.sink = sink
         self.tap: Tap | None = None
         """What stands between the source and the model and keeps what goes by; set it at any time."""
+        self.stand_in: InteractionModel[Any] | None = None
+        """What steps the model's state in its place, such as the same model looked into; set it at any time."""
         self.seed = seed
         self._snapshots = (Snapshots() if snapshots else None) if isinstance(snapshots, bool) else snapshots
         self._variables = view
@@ -133,7 +135,7 @@ class Session(Watched):
                     self.timeline = self._empty_timeline()
                 newest = self.timeline[-1].index + 1 if len(self.timeline) else 0
                 if self._loop is None:
-                    self._loop = Loop(self.model, self._config(), ledger=self._ledger, clock=time.perf_counter)
+                    self._loop = self._new_loop()
                     self._tell_opened(newest)
                 self._loop.delegation = delegation
             except BaseException:
@@ -270,7 +272,7 @@ class Session(Watched):
             self._playing = True
             try:
                 played.open()
-                loop = Loop(self.model, self._config(), delegation, ledger=self._ledger, clock=time.perf_counter)
+                loop = self._new_loop(delegation)
                 self._tell_opened(0)
                 drive = Drive(
                     loop,
@@ -312,6 +314,10 @@ class Session(Watched):
 
     def _config(self) -> OpenConfig:
         return OpenConfig(seed=self.seed, tools=self._own_tools)
+
+    def _new_loop(self, work: Delegation | None = None) -> Loop:
+        seated, config = lambda: self.stand_in, self._config()
+        return Loop(self.model, config, work, ledger=self._ledger, clock=time.perf_counter, stand_in=seated)
 
     def _empty_timeline(self) -> Timeline:
         timeline = Timeline(self.model.spec.output_rate)

@@ -67,6 +67,11 @@ class Watched:
         return self._state
 
     @property
+    def live(self) -> bool:
+        """Whether it runs in a thread of its own, by a clock, and not in virtual time."""
+        return self._running
+
+    @property
     def epoch(self) -> int:
         """The run of speech that the model is in; it rises whenever the model yields."""
         return self._ledger.epoch

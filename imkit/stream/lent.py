@@ -20,6 +20,8 @@ LENT: Final = {
     "export": "recordings.export:export",
     "save": "recordings:record",
     "fork": "probe:fork",
+    "run_with_cache": "probe:run_with_cache",
+    "run_with_hooks": "probe:run_with_hooks",
 }
 """Method -> the function that it is, which takes the timeline first."""
 
@@ -66,6 +68,14 @@ class Lent:
     def fork(self, *given: Any, **named: Any) -> Any:
         """What if, from a moment on: ``imkit.probe.fork``."""
         return self._lent("fork", given, named)
+
+    def run_with_cache(self, *given: Any, **named: Any) -> Any:
+        """A model's acts and activations while it lives through it again: ``imkit.probe.run_with_cache``."""
+        return self._lent("run_with_cache", given, named)
+
+    def run_with_hooks(self, *given: Any, **named: Any) -> Any:
+        """What a model does in it with hooks on: ``imkit.probe.run_with_hooks``."""
+        return self._lent("run_with_hooks", given, named)
 
     def _lent(self, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         module, _, function = LENT[name].partition(":")

@@ -37,7 +37,7 @@ class Sampled:
     def __init__(self, inner: Runtime, temperature: float, seed: int = 0) -> None:
         self._inner, self.temperature = inner, temperature
         self._rng = np.random.default_rng(seed)
-        self.name = f"{inner.name}, sampled at {temperature}"
+        self.name, self.folder = f"{inner.name}, sampled at {temperature}", inner.folder
 
     def run(self, **inputs: np.ndarray[Any, Any]) -> Arrays:
         """One micro-turn."""

@@ -1,0 +1,217 @@
+"""Activations of a stretch of a stream, by site and by time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from imkit.stream import TICKS_PER_S
+
+from .errors import ProbeError, UnknownSite
+from .names import Points
+from .positions import Positions, of_parts, of_tokens
+from .seen import Seen, Tokens, mask_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ATTENTION = "query_pos"
+
+
+class ActivationCache(Mapping[str, "Tensor"]):
+    """What passed the chosen sites of a model over a stretch of its stream.
+
+    *How strong is attention to what was typed, in layer 3, while the model decides at 12.4 s?* ::
+
+        acts, cache = timeline.run_with_cache(["blocks.3.attn.hook_pattern"])
+        now = cache.at(12.4)
+        pattern = now["pattern", 3][0, :, -1]              # [head_index, key_pos] of the act token
+        pattern[:, now.key_positions.stream == "typed"].nansum(-1)  # by head
+
+    ========================  =============================================  =====================================
+    what                      shape                                          rows
+    ========================  =============================================  =====================================
+    residual stream and such  [batch, pos, d_model]                          tokens: ``cache.positions``
+    queries, keys, values, z  [batch, pos, head_index, d_head]               tokens
+    scores and pattern        [batch, head_index, query_pos, key_pos]        tokens, by ``cache.keys``
+    of some tokens only       [batch, audio | act | word | frame, ...]       ``cache.positions_of(name)``
+    decisions                 [batch, act | audio, d_...], logits            ``cache.positions_of(name)``
+    ========================  =============================================  =====================================
+
+    Batch is always 1. A name of TransformerLens 2 or a short one, ``cache["resid_post", 5]``, is understood.
+
+    **The footgun:** a position is not a time. A micro-turn has six tokens or more, each stream has its own number of
+    them, and what attention could reach in one micro-turn may be gone in the next: keys are in the order of time (the
+    ring is undone), and a key that a query could not reach is NaN, not 0.
+    """
+
+    def __init__(self, seen: Sequence[Seen], axes: Mapping[str, tuple[str, ...]], points: Points | None = None) -> None:
+        self.seen = list(seen)
+        self.axes = dict(axes)
+        self.points = points
+
+    # --- by site
+
+    def __getitem__(self, name: str | tuple[str, int]) -> Tensor:
+        import torch
+
+        own = self._own(name)
+        found = [one.at[own] for one in self.seen if own in one.at]
+        if not found:
+            raise ProbeError(f"nothing passed {own} in the {len(self.seen)} micro-turns held here")
+        if ATTENTION in self.axes[own]:
+            return self._attention(own)
+        return torch.cat([one if one.ndim > 1 else one.reshape(1, -1) for one in found], 1)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.axes)
+
+    def __len__(self) -> int:
+        return len(self.axes)
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            self._own(name)  # type: ignore[arg-type] # whatever it is, it is no site
+        except (UnknownSite, ProbeError):
+            return False
+        return True
+
+    def shape_of(self, name: str | tuple[str, int]) -> str:
+        """Axes and sizes of a site: ``"batch=1 pos=312 d_model=320"``."""
+        own = self._own(name)
+        tensor = self[own]
+        axes = self.axes[own] or ("batch", "row", *(f"axis{i}" for i in range(2, tensor.ndim)))
+        return " ".join(f"{axis}={size}" for axis, size in zip(axes, tensor.shape, strict=False))
+
+    # --- by time
+
+    @property
+    def index(self) -> npt.NDArray[np.int64]:
+        """The micro-turns that are held [n]."""
+        return np.array([one.index for one in self.seen], np.int64)
+
+    @cached_property
+    def positions(self) -> Positions:
+        """Every token, in the order of the ``pos`` axis."""
+        return _table([one.tokens or _unknown(one) for one in self.seen])
+
+    @cached_property
+    def key_positions(self) -> Positions:
+        """Every token that attention could reach from here, oldest first: the ``key_pos`` axis."""
+        return _table([self._keys])
+
+    def positions_of(self, name: str | tuple[str, int]) -> Positions:
+        """The moments and streams of the rows of a site."""
+        own = self._own(name)
+        axis = self.axes[own][1] if len(self.axes[own]) > 1 else ""
+        if axis in ("pos", "head_index", "audio", "act", "word", "frame"):
+            return self.positions[mask_of(self.positions.stream, axis)]
+        parts = {one.at[own].shape[1] if one.at[own].ndim > 1 else 1 for one in self.seen if own in one.at}
+        if len(parts) != 1:
+            raise ProbeError(f"{own} has {sorted(parts)} rows in different micro-turns; nobody says when each is")
+        return of_parts(self.index, parts.pop())
+
+    def at(self, at_s: float) -> ActivationCache:
+        """The micro-turn in which ``at_s`` lies, alone. Raises ProbeError where none is held."""
+        wanted = int(np.floor(at_s * TICKS_PER_S + 1e-6))
+        found = [one for one in self.seen if one.index == wanted]
+        if not found:
+            raise ProbeError(f"no micro-turn at {at_s} s is held; {self!r}")
+        return self._part(found)
+
+    def between(self, start_s: float | None = None, end_s: float | None = None) -> ActivationCache:
+        """The micro-turns that begin in [start_s, end_s)."""
+        low = -np.inf if start_s is None else start_s - 1e-6
+        high = np.inf if end_s is None else end_s - 1e-6
+        return self._part([one for one in self.seen if low <= one.index / TICKS_PER_S < high])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(one.nbytes for one in self.seen)
+
+    def __repr__(self) -> str:
+        if not self.seen:
+            return f"ActivationCache(no micro-turn, {len(self)} sites)"
+        start_s, end_s = self.seen[0].index / TICKS_PER_S, (self.seen[-1].index + 1) / TICKS_PER_S
+        return (
+            f"ActivationCache({start_s:.1f} to {end_s:.1f} s, {len(self.seen)} micro-turns, {len(self)} sites, "
+            f"{self.nbytes / 1e6:.1f} MB)"
+        )
+
+    # --- kept in files
+
+    def save(self, path: Path | str) -> Path:
+        """Writes ``path`` (safetensors) and an index beside it (JSON); see ``imkit.probe.load_cache``."""
+        from .files import save_cache
+
+        return save_cache(self, Path(path))
+
+    # --- inside
+
+    def _part(self, seen: Sequence[Seen]) -> ActivationCache:
+        return ActivationCache(seen, self.axes, self.points)
+
+    def _own(self, name: str | tuple[str, int]) -> str:
+        own = self.points.canonical(name) if self.points is not None else str(name)
+        if own not in self.axes:
+            raise UnknownSite(
+                f"{own!r} was not kept; this cache has {len(self)} sites, such as {', '.join(list(self.axes)[:3])}. "
+                "Say it in names_filter"
+            )
+        return own
+
+    @cached_property
+    def _keys(self) -> Tokens:
+        """All that could be reached, each once, in the order of time."""
+        reached: dict[int, tuple[int, str]] = {}
+        # Of those that are held themselves the micro-turn is certain, so they have the last word.
+        for tokens in [*(one.reach for one in self.seen), *(one.tokens for one in self.seen)]:
+            if tokens is not None:
+                known = tokens.place >= 0
+                named = zip(tokens.place[known].tolist(), tokens.stream[known].tolist(), strict=True)
+                reached |= {place: (int(tokens.ahead), stream) for place, stream in named}
+        places = sorted(reached)
+        ahead, streams = [reached[place][0] for place in places], [reached[place][1] for place in places]
+        return Tokens(np.array(places, np.int64), np.array(streams, "<U10"), np.array(ahead, np.int64))
+
+    def _attention(self, name: str) -> Tensor:
+        """Scores or pattern [1, head_index, query_pos, key_pos] over all queries, keys in the order of time."""
+        import torch
+
+        keys = self._keys.place
+        if not len(keys):
+            raise ProbeError(f"{name}: the model does not say what its keys are; take tensors from cache.seen")
+        first = self.seen[0].at[name]
+        heads, queries = first.shape[1], sum(one.at[name].shape[2] for one in self.seen)
+        out = torch.full((1, heads, queries, len(keys)), float("nan"), dtype=first.dtype)
+        row = 0
+        for one in self.seen:
+            tensor, reach = one.at[name], one.reach
+            assert reach is not None
+            count = tensor.shape[2]
+            known = np.flatnonzero(reach.place >= 0)
+            column = torch.from_numpy(np.searchsorted(keys, reach.place[known]))
+            block = tensor[0][:, :, torch.from_numpy(known)].clone()
+            later = torch.from_numpy(known[None, :] - (len(reach.place) - count) > np.arange(count)[:, None])
+            block[:, later] = float("nan")
+            out[0, :, row : row + count].index_copy_(2, column, block)
+            row += count
+        return out
+
+
+def _unknown(one: Seen) -> Tokens:
+    rows = next((tensor.shape[1] for tensor in one.at.values() if tensor.ndim > 1), 1)
+    return Tokens(one.index * 16 + np.minimum(np.arange(rows), 15), np.full(rows, "", "<U10"))
+
+
+def _table(tokens: Sequence[Tokens]) -> Positions:
+    empty = np.zeros(0, np.int64)
+    index = np.concatenate([empty, *(one.index for one in tokens)])
+    slot = np.concatenate([empty, *(one.slot for one in tokens)])
+    return of_tokens(index, np.concatenate([np.zeros(0, "<U10"), *(one.stream for one in tokens)]), slot)
