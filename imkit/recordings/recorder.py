@@ -97,7 +97,7 @@ class Recorder:
         self.folder = prepared(folder, force=force)
         self.frames, self.acts = frames, acts
         self.counts: Counter[str] = Counter()
-        """moments, frames, rounded (put without being admitted), lost, forgotten."""
+        """moments, frames, rounded (put without being admitted), lost, frames_lost (of slow disks), forgotten."""
         self.stopped = ""
         """Why the recording is not whole; set it before ``close``."""
         self.state = "recording"
@@ -150,8 +150,11 @@ class Recorder:
             self._admitted.popitem(last=False)
         return percept
 
-    def put(self, moment: Moment) -> None:
-        """Append one moment. Raises RecordingError when closed, and for a moment that is not newer than the last."""
+    def put(self, moment: Moment, *, pictures: bool = True) -> None:
+        """Append one moment, without its pictures where there is no time for them.
+
+        Raises RecordingError when closed, and for a moment that is not newer than the last.
+        """
         with self._lock:
             if self.state in {"closed", "deleted"}:
                 raise RecordingError(f"{self.folder}: the recording is closed; open a new one for further moments.")
@@ -162,7 +165,7 @@ class Recorder:
                 )
             self._next = moment.index + 1
             try:
-                self._write(moment)
+                self._write(moment, pictures)
                 self.state = "recording"
             except OSError as error:
                 self._take_back(moment.index)
@@ -237,7 +240,7 @@ class Recorder:
 
     # --- inside
 
-    def _write(self, moment: Moment) -> None:
+    def _write(self, moment: Moment, pictures: bool) -> None:
         if self._ticks and moment.index >= self._ticks[0].tick + SEGMENT_TICKS:
             self._fold()
         self._note_owed()
@@ -245,7 +248,10 @@ class Recorder:
         pcm = pcm_of(percept.audio)
         jpegs = self._admitted.pop(moment.index, None)
         rounded = not is_exact(percept, pcm) or (jpegs is None and self.frames and bool(percept.frames))
-        if jpegs is None:
+        if not pictures:
+            self.counts["frames_lost"] += len(percept.frames if self.frames else ())
+            jpegs = ()
+        elif jpegs is None:
             jpegs = tuple(map(jpeg_of, percept.frames)) if self.frames else ()
         told: dict[str, Any] = {"i": moment.index, "ms": moment.compute_ms, "late": moment.late}
         if rounded:
