@@ -156,6 +156,7 @@ class LiveSession(Session):
             frames=frames,
             acts=acts,
             force=force,
+            fates=lambda: self.timeline.fates,
         )
 
     def run(

@@ -22,6 +22,7 @@ from imkit.stream import (
     INPUT_SAMPLES,
     TICK_S,
     TICKS_PER_S,
+    Fates,
     Moment,
     OpenConfig,
     Percept,
@@ -55,6 +56,7 @@ from .layout import (
     sound_name,
     write_all,
 )
+from .sounded import Sounded
 from .tail import TailTick, max_bytes, read_ticks
 
 SYNC_S = 1.0
@@ -76,6 +78,7 @@ class Recorder:
     facts         what else ``session.json`` should say, JSON values
     frames, acts  keep pictures; keep what acts tell besides (``diagnostics``: logits, where a model gives them)
     force         write into a folder that holds something; only files of a recording are replaced
+    fates         gives what is known of what was sent and played, or None
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Recorder:
         frames: bool = True,
         acts: bool = False,
         force: bool = False,
+        fates: Callable[[], Fates | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tick_samples = samples_per_tick(output_rate)
@@ -109,6 +113,7 @@ class Recorder:
         self._owed: list[bytes] = []
         self._lost = (0, 0, "")
         self._next = 0
+        self._sounded = Sounded(fates)
         given = consent or Consent("Recorder()")
         if not frames:
             given = replace(given, streams=tuple(name for name in given.streams if name != "pictures"))
@@ -231,7 +236,8 @@ class Recorder:
                 if self._ticks:
                     self._fold()
                 self._note_owed()
-                self._note("closed", {"when": datetime.now(UTC).isoformat(timespec="seconds"), "stopped": self.stopped})
+                when, played = datetime.now(UTC).isoformat(timespec="seconds"), self._sounded.rest()
+                self._note("closed", {"when": when, "stopped": self.stopped, "played": played})
             except OSError as error:
                 self.stopped = self.stopped or f"could not be closed: {error.strerror or error}"
             self.state = "closed"
@@ -253,7 +259,7 @@ class Recorder:
             jpegs = ()
         elif jpegs is None:
             jpegs = tuple(map(jpeg_of, percept.frames)) if self.frames else ()
-        told: dict[str, Any] = {"i": moment.index, "ms": moment.compute_ms, "late": moment.late}
+        told = {"i": moment.index, "ms": moment.compute_ms, "late": moment.late, **self._sounded.of(moment)}
         if rounded:
             told["rounded"] = True
         if self.acts:
@@ -332,6 +338,7 @@ class Recorder:
 
     def _resume(self) -> None:
         """Goes on with what is on the disk."""
+        self._sounded.again()
         self._files = {name: Appended(self.folder / name, again=True) for name in self._files}
         journal = read_journal(self.folder)
         self._files[EVENTS].mark_at(sum(one.events.size for one in journal.segments))
@@ -354,7 +361,10 @@ def record(timeline: Timeline, folder: str | Path, *, model: str = "", seed: int
     """Writes what a timeline still holds into ``folder`` and returns it. Sound it has let go of is silence."""
     consent = Consent("record(timeline)")
     rate = timeline.output_rate
-    with Recorder(folder, output_rate=rate, model=model, seed=seed, force=force, consent=consent) as recorder:
+    fates = timeline.fates
+    with Recorder(
+        folder, output_rate=rate, model=model, seed=seed, force=force, consent=consent, fates=lambda: fates
+    ) as recorder:
         for moment in timeline:
             recorder.put(moment)
     return recorder.folder

@@ -115,6 +115,7 @@ class Recording:
         recording is somebody's input, and must not name what is loaded.
         """
         timeline = RecordedTimeline(self._content.header["output_rate"], self._content.moments)
+        timeline.fates = self._content.fates
         model, opened = self._content.header["model"], self._content.journal.opened
         if model in COMES_WITH_IMKIT and opened:
             first = opened[min(opened)]

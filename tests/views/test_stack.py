@@ -233,7 +233,7 @@ def test_sound_that_was_never_sent_or_never_played_is_told_apart():
             ledger.sent(m.act, m.epoch)
     ledger.played(0, 2 * 3200 + 1600)
     ledger.played(1, 2 * 3200)
-    assert [(round(p.start_s, 2), round(p.end_s, 2), p.sent) for p in unheard(moments, ledger)] == [
+    assert [(round(p.start_s, 2), round(p.end_s, 2), p.sent) for p in unheard(moments, ledger.fates)] == [
         (0.7, 0.8, True),
         (0.8, 1.0, False),
     ]
