@@ -87,7 +87,7 @@ def figure(
         last,
         colours,
         width,
-        legend_of(colours),
+        legend_of(colours, parts),
         bands_of(known, colours),
         level=whole,
     )
@@ -167,13 +167,15 @@ def bands_of(known: Lanes, theme: Theme) -> list[tuple[float, float, str]]:
     ]
 
 
-def legend_of(theme: Theme) -> str:
+def legend_of(theme: Theme, parts: Sequence[Unheard] = ()) -> str:
     """What the colours say, as one line."""
     signs = (
         ("■", theme.you, "you"),
         ("■", theme.me, "the model"),
         ("■", theme.both, "both at once"),
         ("▬", theme.ink, "silence between turns, s"),
+        *([("□", theme.late, "never sent")] if any(not part.sent for part in parts) else []),
+        *([("■", theme.soft, "never played")] if any(part.sent for part in parts) else []),
     )
     return "&nbsp;&nbsp;&nbsp;".join(
         f"<span style='color:{colour}'>{sign}</span> {words}" for sign, colour, words in signs
