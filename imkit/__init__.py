@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .adapters import load
     from .notebook import LiveSession as Session
+    from .notebook import live_view
     from .recordings import list_recordings, open_recording
     from .stream import (
         Act,
@@ -50,6 +51,7 @@ _HOME = {
     "Timeline": "stream",
     "Word": "stream",
     "list_recordings": "recordings",
+    "live_view": "notebook",
     "load": "adapters",
     "mcp": "tools",
     "open_recording": "recordings",
@@ -73,6 +75,7 @@ __all__ = [
     "Timeline",
     "Word",
     "list_recordings",
+    "live_view",
     "load",
     "mcp",
     "open_recording",

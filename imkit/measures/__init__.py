@@ -20,7 +20,7 @@ from .turns import (
     turns,
     without_backchannels,
 )
-from .units import PAUSE_S, Talk, segments_of, talk_of, units_by_energy, units_by_words
+from .units import PAUSE_S, Talk, segments_of, talk_by_levels, talk_of, tick_levels, units_by_energy, units_by_words
 
 __all__ = [
     "HUMAN",
@@ -49,7 +49,9 @@ __all__ = [
     "responses",
     "segments_of",
     "states",
+    "talk_by_levels",
     "talk_of",
+    "tick_levels",
     "transfers",
     "turns",
     "units_by_energy",

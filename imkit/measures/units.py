@@ -19,16 +19,19 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from imkit.stream import INPUT_RATE, TICK_S, ContractError, Timeline, Word
+from imkit.stream import TICK_S, ContractError, Timeline, Word
 
 from .interval import Interval, Talker
 
 PAUSE_S = 0.2  # a longer silence ends a unit
 FRAME_S = 0.01
+FRAMES_PER_TICK = 20
 ON_DBFS = -45.0  # a frame sounds above the larger of these two
 ON_BELOW_PEAK_DB = 35.0
 SHORTEST_S = 0.08  # shorter sounds are dropped
+SILENT_DBFS = -120.0
 _EDGE_S = 1e-9
+_CHUNK_TICKS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +99,28 @@ def talk_of(timeline: Timeline, by: Literal["energy", "words"] = "energy") -> Ta
             raise ContractError(
                 f"{gone} of {len(timeline)} moments have let go of their sound; measure by='words' or a later slice"
             )
-        user = units_by_energy(timeline.user_audio(), INPUT_RATE, start_s=timeline.start_s, words=heard)
-        model = units_by_energy(timeline.model_audio(), timeline.output_rate, start_s=timeline.start_s, words=said)
+        return talk_by_levels(*_levels(timeline), timeline.start_s, heard, said)
     else:
         raise ContractError(f"by={by!r}: expected 'energy' or 'words'")
     units = (*user, *model)
     start_s = min([timeline.start_s, *(unit.start_s for unit in units)])
     end_s = max([timeline.end_s + (TICK_S if len(timeline) else 0.0), *(unit.end_s for unit in units)])
     return Talk(user, model, start_s, end_s)
+
+
+def talk_by_levels(
+    user: NDArray[np.float64],
+    model: NDArray[np.float64],
+    start_s: float,
+    heard: Sequence[Word] = (),
+    said: Sequence[Word] = (),
+) -> Talk:
+    """The units of two talkers from their levels: dBFS of frames of 10 ms from ``start_s`` on, each where it is heard.
+
+    ``talk_of`` counts these by energy, and pictures of a timeline draw them. See ``units_by_energy`` for the rule.
+    """
+    end_s = start_s + max(len(user), len(model)) * FRAME_S
+    return Talk(_units(user, start_s, PAUSE_S, heard), _units(model, start_s, PAUSE_S, said), start_s, end_s)
 
 
 def units_by_words(words: Iterable[Word | Interval], pause_s: float = PAUSE_S) -> tuple[Interval, ...]:
@@ -140,6 +157,13 @@ def units_by_energy(
     if size < 1:
         raise ContractError(f"rate_hz={rate_hz}: expected at least 100 Hz, so that 10 ms hold a sample")
     levels = levels_of(np.asarray(audio, np.float32)[: len(audio) // size * size].reshape(-1, size))
+    return _units(levels, start_s, pause_s, words)
+
+
+def _units(
+    levels: NDArray[np.float64], start_s: float, pause_s: float, words: Sequence[Word | Interval]
+) -> tuple[Interval, ...]:
+    """The stretches of speech in levels of 10 ms frames, with the words that begin in them."""
     spans = [(start_s + a, start_s + b) for a, b in segments_of(levels, pause_s)]
     labels: list[list[str]] = [[] for _ in spans]
     starts = [start - pause_s for start, _ in spans]
@@ -148,6 +172,32 @@ def units_by_energy(
         if at >= 0 and word_start < spans[at][1]:
             labels[at].append(text)
     return tuple(Interval(a, b, " ".join(filter(None, said))) for (a, b), said in zip(spans, labels, strict=True))
+
+
+def tick_levels(sound: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The levels of whole ticks, float32 [tick, sample], by frames of 10 ms: dBFS, float64 [tick, 20]."""
+    ticks, samples = sound.shape
+    if samples % FRAMES_PER_TICK == 0:
+        return levels_of(sound.reshape(-1, samples // FRAMES_PER_TICK)).reshape(ticks, FRAMES_PER_TICK)
+    edges = np.arange(FRAMES_PER_TICK) * samples // FRAMES_PER_TICK
+    power = np.add.reduceat(sound.astype(np.float64) ** 2, edges, axis=1) / np.diff(np.r_[edges, samples])
+    return np.asarray(10 * np.log10(power + 1e-12))
+
+
+def _levels(timeline: Timeline) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The levels of both sides, each where it is heard: the model's sound one tick later than what it answers."""
+    moments = timeline.moments
+    if not moments:
+        return np.zeros(0), np.zeros(0)
+    first = moments[0].index
+    user = np.full((moments[-1].index + 1 - first, FRAMES_PER_TICK), SILENT_DBFS)
+    model = np.full((len(user) + 1, FRAMES_PER_TICK), SILENT_DBFS)
+    for start in range(0, len(moments), _CHUNK_TICKS):
+        chunk = moments[start : start + _CHUNK_TICKS]
+        rows = np.array([moment.index - first for moment in chunk])
+        user[rows] = tick_levels(np.stack([moment.percept.audio for moment in chunk]))
+        model[rows + 1] = tick_levels(np.stack([moment.act.audio for moment in chunk]))
+    return user.reshape(-1), model.reshape(-1)
 
 
 def levels_of(frames: NDArray[np.float32]) -> NDArray[np.float64]:

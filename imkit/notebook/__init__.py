@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .live import LiveSession
+    from .onlooker import LiveView, live_view
     from .widget import Panel
 
-_HOME = {"LiveSession": "live", "Panel": "widget"}
+_HOME = {"LiveSession": "live", "LiveView": "onlooker", "Panel": "widget", "live_view": "onlooker"}
 
-__all__ = ["LiveSession", "Panel"]
+__all__ = ["LiveSession", "LiveView", "Panel", "live_view"]
 
 
 def __getattr__(name: str) -> Any:

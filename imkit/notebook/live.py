@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .answers import Answers
     from .copresence import Copresence
     from .display import Display
+    from .onlooker import LiveView
 
 
 class LiveSession(Session):
@@ -72,6 +73,7 @@ class LiveSession(Session):
         self.tools.add(*cell_tools(self.cell_log))
         self.id = uuid.uuid4().hex[:12]
         self._display: Display | None = None
+        self._live_view: LiveView | None = None
         self._recording: QueuedRecorder | None = None
         self.cell_log.watching = False
         self._copresence: Copresence | None = None
@@ -170,6 +172,7 @@ class LiveSession(Session):
             frames=frames,
             acts=acts,
             force=force,
+            fates=lambda: self.timeline.fates,
         )
 
     def run(
@@ -203,7 +206,7 @@ class LiveSession(Session):
 
     def _run(self, source: Any, seconds: float | None, tail_s: float, work_s: float) -> Timeline:
         self.stop_recording()
-        self.sink = self._outlets.own
+        self._outlets.playing = True
         asks, self.tools.asks = self.tools.asks, None
         try:
             if isinstance(self.source, BrowserSource):
@@ -211,7 +214,7 @@ class LiveSession(Session):
                     self._inbox.put_text(text)
             return super().run(source, seconds, tail_s, work_s)
         finally:
-            self.sink = self._outlets
+            self._outlets.playing = False
             self.tools.asks = asks
 
     def close(self) -> None:
@@ -225,6 +228,9 @@ class LiveSession(Session):
             display.link.approvals.close()  # a worker that waits for an answer would hold the loop up
         super().close()
         self.stop_recording()
+        view, self._live_view = self._live_view, None
+        if view is not None:
+            view.close()
         if display is not None:
             display.close()
 
@@ -237,6 +243,20 @@ class LiveSession(Session):
             self._refuse_closed("answers")
             self._answers = Answers(self)
         return self._answers
+
+    def live_view(self) -> LiveView:
+        """The running strip of this session alone, to be shown by any cell: ``imkit.live_view``.
+
+        It only looks on: it captures and plays nothing, and takes nothing from the page that does. It runs whatever the
+        source is, in ``run`` too. The same one every time; it goes with the session. Raises SessionError when closed.
+        """
+        if self._live_view is None:
+            from .onlooker import LiveView
+
+            self._refuse_closed("live_view")
+            self._live_view = self._outlets.view = LiveView(self)
+            self.on_state(self._live_view.state_changed)
+        return self._live_view
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         if str(self.state) == "closed":
@@ -266,11 +286,14 @@ def _is_session(value: object) -> bool:
 
 
 class Outlets:
-    """Where moments go: the page once there is one, and a sink of your own beside it."""
+    """Where moments go: the page once there is one, a sink of your own beside it, and a view that only looks on."""
 
     def __init__(self, own: Sink | None) -> None:
         self.own = own
         self.page: Sink | None = None
+        self.view: Sink | None = None
+        self.playing = False
+        """In virtual time, which no page plays."""
 
     @property
     def reports_played(self) -> bool:
@@ -278,12 +301,14 @@ class Outlets:
         return any(getattr(sink, "reports_played", False) for sink in self._sinks())
 
     def put(self, moment: Moment) -> bool | None:
-        """Hands a moment to both. Where there is a page, it says whether the sound was sent."""
+        """Hands a moment to all. Where there is a page, it says whether the sound was sent."""
+        if self.view is not None:
+            self.view.put(moment)
         took = [sink.put(moment) for sink in self._sinks()]
         return took[-1] if took else None
 
     def flush(self, epoch: int) -> None:
-        """Flushes both."""
+        """Flushes those that play."""
         for sink in self._sinks():
             sink.flush(epoch)
 
@@ -293,4 +318,4 @@ class Outlets:
             self.own.close()
 
     def _sinks(self) -> list[Sink]:
-        return [sink for sink in (self.own, self.page) if sink is not None]
+        return [sink for sink in (self.own, None if self.playing else self.page) if sink is not None]

@@ -68,11 +68,15 @@ def keep_addressed(widget: ipywidgets.Widget) -> None:
 
 
 class Panel(anywidget.AnyWidget):
-    """The page's side of one session. Frames of the wire protocol travel as custom messages."""
+    """The page's side of one session. Frames of the wire protocol travel as custom messages.
+
+    ``show`` is "session" for all of it, "strip" for the running strip alone.
+    """
 
     session_id = traitlets.Unicode("").tag(sync=True)
     media = traitlets.Instance(ipywidgets.Widget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
     output_rate = traitlets.Int(16_000).tag(sync=True)
+    show = traitlets.Unicode("session").tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
         type(self)._esm = asset("widget.js")

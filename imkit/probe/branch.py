@@ -126,6 +126,8 @@ def run_plan(
             live.recall(moment.percept, moment.act)
     work = Recalled(plan.record, future.start, future.rules, live)
     timeline = plan.past.between()
+    if timeline.fates is not None:
+        timeline.fates = timeline.fates.until(future.start)  # what nobody played is taken as heard
     opened = tuple(tick for tick in origin.opened if own and tick <= future.start) or (0,)
     timeline.origin = Origin(model, origin.config, snapshots, opened)
     loop = Loop(model, origin.config, work, state=state, ledger=ledger)

@@ -126,6 +126,8 @@ def _journal_left(journal: Journal, cut: int) -> list[bytes]:
             stays = value["tick"] < cut
         elif kind in {"lost", "forgot"}:
             stays = value["from"] < cut
+        elif kind == "closed" and "played" in value:
+            stays, line = True, sealed(kind, {name: told for name, told in value.items() if name != "played"})
         else:
             stays = kind != "forgetting"
         if stays:

@@ -5,7 +5,7 @@
 ``{"segment": ...}``     so many ticks are in files of their own now, with sizes and checksums of everything in them
 ``{"lost": ...}``        so many moments could not be written, and why
 ``{"forgetting": ...}``  from this tick on all is being deleted; ``{"forgot": ...}``: it is
-``{"closed": ...}``      the end, and why it came early if it did
+``{"closed": ...}``      the end, why it came early if it did, and what was played since the last tick
 
 Every line ends in a CRC-32 of itself, so that a flipped bit is noticed; a last line without an end was cut by a crash.
 """
@@ -23,6 +23,8 @@ from .errors import RecordingError
 from .layout import JOURNAL, MAX_JOURNAL_BYTES, MAX_PIECE_BYTES, MAX_TICK, SEGMENT_TICKS, read_bytes
 
 STREAMS = ("sound", "pictures", "text", "events", "model")
+MAX_PLAYED = 8
+MAX_SAMPLE = 2**50
 KINDS = {"consent", "opened", "segment", "lost", "forgetting", "forgot", "closed"}
 
 
@@ -108,6 +110,15 @@ def whole(value: Any, limit: int) -> int:
     return value
 
 
+def played(value: Any) -> list[tuple[int, int]]:
+    """Pairs of an epoch and how many samples of it were played; ValueError for anything else."""
+    if not isinstance(value, list) or len(value) > MAX_PLAYED:
+        raise ValueError(f"holds {value!r:.40}, expected at most {MAX_PLAYED} pairs of an epoch and samples")
+    if not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise ValueError(f"holds {value!r:.40}, expected pairs of an epoch and samples")
+    return [(whole(epoch, MAX_TICK), whole(samples, MAX_SAMPLE)) for epoch, samples in value]
+
+
 def _opened(value: dict[str, Any]) -> dict[str, Any]:
     whole(value.get("epoch"), MAX_TICK)
     seed, tools, options = value.get("seed"), value.get("tools"), value.get("options")
@@ -187,6 +198,7 @@ def read_journal(folder: Path) -> Journal:
             elif kind == "forgot":
                 forgot.append((whole(value.get("from"), MAX_TICK), whole(value.get("ticks"), MAX_TICK)))
             else:
+                played(value.get("played", []))
                 closed = value
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RecordingError(f"{folder / JOURNAL}, line {number}: {error}; the recording is damaged.") from error

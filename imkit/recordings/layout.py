@@ -3,7 +3,8 @@
 ``journal.jsonl``  what people did: first the consent, then what was written, lost, forgotten, and the end
 ``session.json``   what ran: format version, model, rates; written once
 ``events.jsonl``   one line a micro-turn, byte for byte the same for the same input, model and seed
-``machine.jsonl``  one line a micro-turn: the milliseconds it took, and, where asked for, what the act told besides
+``machine.jsonl``  one line a micro-turn: the milliseconds it took, what was sent and played of the model's sound, and,
+                   where asked for, what the act told besides
 ``user/N.flac``    what came in, 16 kHz, 16 bit, at most 150 ticks (30 s) from tick N on
 ``model/N.flac``   what the model said, generated in those ticks
 ``frames/N-K.jpg`` picture K of tick N

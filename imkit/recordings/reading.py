@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from imkit.stream import INPUT_RATE, TICK_S, TICKS_PER_S, Moment
+from imkit.stream import INPUT_RATE, TICK_S, TICKS_PER_S, Fates, Moment
 
 from .errors import RecordingError
 from .journal import Journal, Part, Segment, read_journal
@@ -32,6 +32,7 @@ from .layout import (
 )
 from .lines import moment_of, number, parsed
 from .media import Media
+from .sounded import Told
 from .tail import TailTick, max_bytes, read_ticks
 
 MAX_RATE = 384_000
@@ -50,6 +51,8 @@ class Content:
     """Ticks whose sound or pictures were stored less exactly than the model had them."""
     size: int
     """Bytes of all files together."""
+    fates: Fates | None = None
+    """What became of the model's own sound, where that was written."""
     behind: int = 0
     """Lines of the log behind the newest tick, whose sound is not there: a crash leaves one, a loss of power more."""
 
@@ -125,6 +128,7 @@ def _read(folder: Path, header: Mapping[str, Any], journal: Journal, there: int)
     size = _sizes(folder, segments, tail)
     moments: list[Moment] = []
     rounded: set[int] = set()
+    sounded = Told(rate // TICKS_PER_S, sum(one.moments for one in segments) + len(tail))
     with opened(folder, EVENTS) as events, opened(folder, MACHINE) as machine:
         for line, told in _lines(folder, (events, machine), segments, tail):
             try:
@@ -133,6 +137,7 @@ def _read(folder: Path, header: Mapping[str, Any], journal: Journal, there: int)
                 if moments and moment.index <= moments[-1].index:
                     raise ValueError(f"has tick {moment.index} after tick {moments[-1].index}")
                 number(value.get("ms"))
+                sounded.line(moment, value)
             except (ValueError, KeyError, TypeError) as error:
                 raise RecordingError(f"{folder / EVENTS}, line {len(moments) + 1}: {error}.") from error
             if value.get("rounded"):
@@ -141,7 +146,11 @@ def _read(folder: Path, header: Mapping[str, Any], journal: Journal, there: int)
         behind = 0 if cut is not None else _behind(events, sum(one.events.size for one in segments), len(tail), there)
         size += events.seek(0, 2) + machine.seek(0, 2)
     _belong(folder, moments, segments, tail)
-    return Content(header, journal, media, moments, frozenset(rounded), size, behind)
+    ended = journal.closed is not None and cut is None and "played" in journal.closed
+    if journal.closed is not None and ended:
+        sounded.play(journal.closed["played"])
+    fates = sounded.fates(moments[-1].index if moments else 0, complete=ended)
+    return Content(header, journal, media, moments, frozenset(rounded), size, fates, behind)
 
 
 def _sizes(folder: Path, segments: list[Segment], tail: list[TailTick]) -> int:

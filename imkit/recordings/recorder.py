@@ -22,6 +22,7 @@ from imkit.stream import (
     INPUT_SAMPLES,
     TICK_S,
     TICKS_PER_S,
+    Fates,
     Moment,
     OpenConfig,
     Percept,
@@ -55,6 +56,7 @@ from .layout import (
     sound_name,
     write_all,
 )
+from .sounded import Sounded
 from .tail import TailTick, max_bytes, read_ticks
 
 SYNC_S = 1.0
@@ -76,6 +78,7 @@ class Recorder:
     facts         what else ``session.json`` should say, JSON values
     frames, acts  keep pictures; keep what acts tell besides (``diagnostics``: logits, where a model gives them)
     force         write into a folder that holds something; only files of a recording are replaced
+    fates         gives what is known of what was sent and played, or None
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Recorder:
         frames: bool = True,
         acts: bool = False,
         force: bool = False,
+        fates: Callable[[], Fates | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tick_samples = samples_per_tick(output_rate)
@@ -97,7 +101,7 @@ class Recorder:
         self.folder = prepared(folder, force=force)
         self.frames, self.acts = frames, acts
         self.counts: Counter[str] = Counter()
-        """moments, frames, rounded (put without being admitted), lost, forgotten."""
+        """moments, frames, rounded (put without being admitted), lost, frames_lost (of slow disks), forgotten."""
         self.stopped = ""
         """Why the recording is not whole; set it before ``close``."""
         self.state = "recording"
@@ -109,6 +113,7 @@ class Recorder:
         self._owed: list[bytes] = []
         self._lost = (0, 0, "")
         self._next = 0
+        self._sounded = Sounded(fates)
         given = consent or Consent("Recorder()")
         if not frames:
             given = replace(given, streams=tuple(name for name in given.streams if name != "pictures"))
@@ -150,8 +155,11 @@ class Recorder:
             self._admitted.popitem(last=False)
         return percept
 
-    def put(self, moment: Moment) -> None:
-        """Append one moment. Raises RecordingError when closed, and for a moment that is not newer than the last."""
+    def put(self, moment: Moment, *, pictures: bool = True) -> None:
+        """Append one moment, without its pictures where there is no time for them.
+
+        Raises RecordingError when closed, and for a moment that is not newer than the last.
+        """
         with self._lock:
             if self.state in {"closed", "deleted"}:
                 raise RecordingError(f"{self.folder}: the recording is closed; open a new one for further moments.")
@@ -162,7 +170,7 @@ class Recorder:
                 )
             self._next = moment.index + 1
             try:
-                self._write(moment)
+                self._write(moment, pictures)
                 self.state = "recording"
             except OSError as error:
                 self._take_back(moment.index)
@@ -228,7 +236,8 @@ class Recorder:
                 if self._ticks:
                     self._fold()
                 self._note_owed()
-                self._note("closed", {"when": datetime.now(UTC).isoformat(timespec="seconds"), "stopped": self.stopped})
+                when, played = datetime.now(UTC).isoformat(timespec="seconds"), self._sounded.rest()
+                self._note("closed", {"when": when, "stopped": self.stopped, "played": played})
             except OSError as error:
                 self.stopped = self.stopped or f"could not be closed: {error.strerror or error}"
             self.state = "closed"
@@ -237,7 +246,7 @@ class Recorder:
 
     # --- inside
 
-    def _write(self, moment: Moment) -> None:
+    def _write(self, moment: Moment, pictures: bool) -> None:
         if self._ticks and moment.index >= self._ticks[0].tick + SEGMENT_TICKS:
             self._fold()
         self._note_owed()
@@ -245,9 +254,12 @@ class Recorder:
         pcm = pcm_of(percept.audio)
         jpegs = self._admitted.pop(moment.index, None)
         rounded = not is_exact(percept, pcm) or (jpegs is None and self.frames and bool(percept.frames))
-        if jpegs is None:
+        if not pictures:
+            self.counts["frames_lost"] += len(percept.frames if self.frames else ())
+            jpegs = ()
+        elif jpegs is None:
             jpegs = tuple(map(jpeg_of, percept.frames)) if self.frames else ()
-        told: dict[str, Any] = {"i": moment.index, "ms": moment.compute_ms, "late": moment.late}
+        told = {"i": moment.index, "ms": moment.compute_ms, "late": moment.late, **self._sounded.of(moment)}
         if rounded:
             told["rounded"] = True
         if self.acts:
@@ -326,6 +338,7 @@ class Recorder:
 
     def _resume(self) -> None:
         """Goes on with what is on the disk."""
+        self._sounded.again()
         self._files = {name: Appended(self.folder / name, again=True) for name in self._files}
         journal = read_journal(self.folder)
         self._files[EVENTS].mark_at(sum(one.events.size for one in journal.segments))
@@ -348,7 +361,10 @@ def record(timeline: Timeline, folder: str | Path, *, model: str = "", seed: int
     """Writes what a timeline still holds into ``folder`` and returns it. Sound it has let go of is silence."""
     consent = Consent("record(timeline)")
     rate = timeline.output_rate
-    with Recorder(folder, output_rate=rate, model=model, seed=seed, force=force, consent=consent) as recorder:
+    fates = timeline.fates
+    with Recorder(
+        folder, output_rate=rate, model=model, seed=seed, force=force, consent=consent, fates=lambda: fates
+    ) as recorder:
         for moment in timeline:
             recorder.put(moment)
     return recorder.folder

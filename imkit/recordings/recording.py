@@ -60,6 +60,9 @@ class Recording:
             cut = f", and its newest {content.behind} ticks are missing" if content.behind > 1 else ""
             stopped = f"it was not closed{cut}"
         lost = sum(number for _, number, _ in journal.lost)
+        streams = journal.consent.get("streams")
+        pictured = isinstance(streams, list) and "pictures" in streams
+        unseen = sum(max(0, m.frame_count - content.media.frame_count(m.index)) for m in moments) if pictured else 0
         return dict(content.header) | {
             "consent": dict(journal.consent),
             "start_s": moments[0].index / TICKS_PER_S if moments else 0.0,
@@ -80,6 +83,7 @@ class Recording:
                 "heard": sum(len(m.act.heard) for m in moments),
                 "late": sum(m.late for m in moments),
                 "lost": lost,
+                "frames_lost": unseen,
                 "rounded": len(content.rounded),
             },
         }
@@ -111,6 +115,7 @@ class Recording:
         recording is somebody's input, and must not name what is loaded.
         """
         timeline = RecordedTimeline(self._content.header["output_rate"], self._content.moments)
+        timeline.fates = self._content.fates
         model, opened = self._content.header["model"], self._content.journal.opened
         if model in COMES_WITH_IMKIT and opened:
             first = opened[min(opened)]

@@ -124,9 +124,9 @@ class Drive:
         self._index = moment.index + 1
         self.counts["missed_deadlines"] += moment.late
         self.timeline.append(moment)
-        if tap is not None:
-            self._keep(tap, moment)
         self._hand_on(moment)
+        if tap is not None:  # after it was handed on, so that what is kept of it includes whether it was sent
+            self._keep(tap, moment)
         return moment
 
     def _admitted(self, tap: Tap, percept: Percept) -> Percept:

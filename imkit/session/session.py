@@ -323,6 +323,7 @@ class Session(Watched):
         timeline = Timeline(self.model.spec.output_rate)
         kept = self._snapshots.fresh() if self._snapshots is not None else None
         timeline.origin = Origin(self.model, self._config(), kept)
+        timeline.fates = self._ledger.fates
         return timeline
 
     def _delegation(self, executor: Executor | None, older: Delegation | None = None, **more: int) -> Delegation:

@@ -2,6 +2,7 @@
 
 from .chair import InteractionModel, ModelSpec, OpenConfig
 from .errors import ContractError, ImkitError, ModelError, SessionError, SourceError
+from .fates import Fate, Fates
 from .ledger import Counts, Ledger
 from .logged import Moment, level_db
 from .moment import Act, Call, Event, Floor, Percept, Provenance, Word
@@ -19,6 +20,8 @@ __all__ = [
     "ContractError",
     "Counts",
     "Event",
+    "Fate",
+    "Fates",
     "Floor",
     "ImkitError",
     "InteractionModel",

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
+from .fates import Fates
 from .moment import Act, Word
 from .tick import samples_per_tick
 
@@ -40,7 +41,7 @@ class Ledger:
     """Counts samples by epoch and tells which words the person heard. Safe to use from several threads.
 
     Sound is sent in the order it is generated; a sink may leave silence out. Bounded: the newest 256 epochs and 8,192
-    words are kept apart, older samples only in the total.
+    words are kept apart, older samples only in the total. ``fates`` says the same act by act.
     """
 
     def __init__(self, output_rate: int, first_epoch: int = 0) -> None:
@@ -50,6 +51,7 @@ class Ledger:
         self._epoch = first_epoch
         self._counts: dict[int, Counts] = {first_epoch: Counts()}
         self._forgotten = Counts()
+        self.fates = Fates(self._tick_samples)
         self._words: deque[_SaidWord] = deque(maxlen=MAX_WORDS)
         self.refused_reports = 0
         """Playback reports of an unknown epoch, or of more sound than was sent; the surplus was not believed."""
@@ -64,6 +66,7 @@ class Ledger:
         with self._lock:
             counts = self._counts[self._epoch]
             self._counts[self._epoch] = Counts(counts.generated + len(act.audio), counts.sent, counts.played)
+            self.fates.note(act.index, self._epoch, None)
 
     def sent(self, act: Act, epoch: int) -> None:
         """Notes that one act's sound, generated in ``epoch``, went on its way to the person.
@@ -76,6 +79,7 @@ class Ledger:
             counts = self._counts[epoch]
             total = min(counts.generated, counts.sent + len(act.audio))
             self._counts[epoch] = Counts(counts.generated, total, counts.played)
+            self.fates.note(act.index, epoch, counts.sent)
             for word in act.words:
                 offset = round((word.end_s - act.starts_s) * self.output_rate)
                 self._words.append(_SaidWord(word, epoch, counts.sent + max(offset, 1)))
@@ -93,6 +97,7 @@ class Ledger:
             self.refused_reports += samples > counts.sent
             total = max(counts.played, min(samples, counts.sent))
             self._counts[epoch] = Counts(counts.generated, counts.sent, total)
+            self.fates.play(epoch, total)
 
     def interrupt(self) -> int:
         """Ends the epoch and returns the new one."""
@@ -107,7 +112,7 @@ class Ledger:
             return self._epoch
 
     def copy(self) -> Ledger:
-        """A ledger that goes on from here by itself."""
+        """A ledger that goes on from here by itself. Its ``fates`` begin here too."""
         other = Ledger(self.output_rate)
         with self._lock:
             other._epoch, other._counts, other._forgotten = self._epoch, self._counts.copy(), self._forgotten

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ContractError
+from .fates import Fates
 from .lent import Lent
 from .logged import Moment
 from .moment import Call, Event, Floor, Word
@@ -59,6 +60,8 @@ class Timeline(Lent):
         self.let_go = {"frames": 0, "sound": 0, "moments": 0}
         self.origin: Any = None
         """What it takes to go on from any moment of it, an ``imkit.session.Origin``; None where nobody knows."""
+        self.fates: Fates | None = None
+        """What became of the model's own sound; None where nobody knows, and it counts as heard."""
 
     def append(self, moment: Moment) -> None:
         """Adds the newest moment. Raises ContractError unless its index is higher than the last one."""
@@ -118,7 +121,7 @@ class Timeline(Lent):
         """The moments whose ticks start in [start_s, end_s), as a timeline on the same clock."""
         part = Timeline(self.output_rate)
         part._keep_frames, part._keep_media, part._keep = self._keep_frames, self._keep_media, self._keep
-        part.origin = self.origin
+        part.origin, part.fates = self.origin, self.fates
         with self._lock:
             low = 0 if start_s is None else _first_at(self._moments, math.ceil(start_s * TICKS_PER_S - 1e-9))
             high = None if end_s is None else _first_at(self._moments, math.ceil(end_s * TICKS_PER_S - 1e-9))

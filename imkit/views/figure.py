@@ -55,15 +55,16 @@ def figure(
     lanes           which lanes, of ``LANE_NAMES``; None is all that hold anything
     theme           "light" or "dark"
     width           of the figure in px; words are fitted to it, so it does not change with the page
-    ledger          the session's (``session.ledger``): own sound that nobody heard is then drawn apart, hollow and red
-                    where it was never sent, grey where it was sent and never played
+    ledger          whose word to take on what was sent and played; None takes the timeline's own (``timeline.fates``)
     tasks           the session's (``session.tasks``): the lane then also has what a person asked for past the model,
                     and what was let go before it was told; None draws what the timeline itself tells
     live            True gives a ``FigureWidget`` that asks the kernel for more detail when it is zoomed, False a plain
                     ``Figure``; None a widget where there is a notebook's kernel
 
-    Two voices at once run as a band through all lanes, and so does a silence in which the turn goes over. Only what is
-    visible is drawn: waveforms by their extremes, words where they do not touch, so an hour is as quick as a minute.
+    Own sound that nobody heard is drawn apart: hollow and red where it was never sent, grey where it was sent and never
+    played. Two voices at once run as a band through all lanes, and so does a silence in which the turn goes over. Only
+    what is visible is drawn: waveforms by their extremes, words where they do not touch, so an hour is as quick as a
+    minute.
     Raises ValueError for an unknown lane or theme, or an empty range.
     """
     colours = theme_of(theme)
@@ -78,14 +79,15 @@ def figure(
             f"figure(start_s={start_s}, end_s={end_s}) shows nothing; "
             f"this timeline runs from {whole[0]:.1f} to {whole[1]:.1f} s"
         )
-    parts = unheard(timeline.moments, ledger) if ledger is not None else []
+    fates = timeline.fates if ledger is None else ledger.fates
+    parts = [] if fates is None else unheard(timeline.moments, fates)
     stack = Stack(
         chosen(rows(timeline, known, colours, parts), lanes),
         first,
         last,
         colours,
         width,
-        legend_of(colours),
+        legend_of(colours, parts),
         bands_of(known, colours),
         level=whole,
     )
@@ -165,13 +167,15 @@ def bands_of(known: Lanes, theme: Theme) -> list[tuple[float, float, str]]:
     ]
 
 
-def legend_of(theme: Theme) -> str:
+def legend_of(theme: Theme, parts: Sequence[Unheard] = ()) -> str:
     """What the colours say, as one line."""
     signs = (
         ("■", theme.you, "you"),
         ("■", theme.me, "the model"),
         ("■", theme.both, "both at once"),
         ("▬", theme.ink, "silence between turns, s"),
+        *([("□", theme.late, "never sent")] if any(not part.sent for part in parts) else []),
+        *([("■", theme.soft, "never played")] if any(part.sent for part in parts) else []),
     )
     return "&nbsp;&nbsp;&nbsp;".join(
         f"<span style='color:{colour}'>{sign}</span> {words}" for sign, colour, words in signs

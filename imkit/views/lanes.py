@@ -9,11 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from imkit.measures import talk_by_levels
 from imkit.stream import TICK_S, Floor, Moment, Timeline, Word
 
 from .sound import PARTS_PER_TICK, Envelope, envelope
 from .tasks import Task, tasks_of
-from .turns import Turns, sounding, turns
+from .turns import Turns, turns_of
 
 PEAKS_PER_TICK = PARTS_PER_TICK
 DEADLINE_MS = 1000 * TICK_S
@@ -43,7 +44,8 @@ class Lanes:
     """One timeline, ready to draw; times are seconds on the session clock.
 
     mic, voice      outlines of both sides
-    turns           who sounds when, overlaps and gaps
+    turns           who sounds when, overlaps and gaps, as measures count them by energy; where sound was let go of, its
+                    level in each tick stands for it
     drafts          what was typed and not yet sent, as long as it stood there
     frames          times of the ticks that held a picture
     floor           runs of ticks in which the model did not listen only
@@ -79,7 +81,7 @@ def lanes_of(timeline: Timeline) -> Lanes:
         end_s=timeline.end_s + (TICK_S if moments else 0.0),  # the last act sounds one tick later
         mic=mic,
         voice=voice,
-        turns=turns(sounding(mic.peaks, mic.start_s), sounding(voice.peaks, voice.start_s)),
+        turns=turns_of(talk_by_levels(mic.dbfs, voice.dbfs, mic.start_s)),
         heard=_spans(timeline.heard()),
         words=_spans(timeline.words()),
         typed=[

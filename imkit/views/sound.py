@@ -9,9 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from imkit.measures import tick_levels
 from imkit.stream import INPUT_RATE, INPUT_SAMPLES, TICK_S, TICKS_PER_S, Timeline
 
 PARTS_PER_TICK = 10
+SILENCE_DB = -120.0
 CHUNK_TICKS = 300
 MEL_BINS = 40
 _WINDOW, _HOP = 400, 160
@@ -24,13 +26,15 @@ class Envelope:
     """The lowest and the highest sample of every fiftieth of a second, float32 [n], from ``start_s``.
 
     Where the timeline has let go of the sound, its level is all that is known: ``level`` is True there and the
-    envelope is that of a tone as loud.
+    envelope is that of a tone as loud. ``dbfs`` holds the levels of frames of 10 ms, float64 [2 n], as measures take
+    them.
     """
 
     start_s: float
     low: NDArray[np.float32]
     high: NDArray[np.float32]
     level: NDArray[np.bool_]
+    dbfs: NDArray[np.float64]
 
     @property
     def peaks(self) -> NDArray[np.float32]:
@@ -58,11 +62,12 @@ def envelope(timeline: Timeline, side: Literal["user", "model"]) -> Envelope:
     moments = timeline.moments
     later = int(side == "model")
     if not moments:
-        return Envelope(0.0, *(np.zeros(0, np.float32),) * 2, np.zeros(0, bool))
+        return Envelope(0.0, *(np.zeros(0, np.float32),) * 2, np.zeros(0, bool), np.zeros(0))
     first = moments[0].index
     ticks = moments[-1].index + 1 - first + later
     low = np.zeros((ticks, PARTS_PER_TICK), np.float32)
     high, level = np.zeros_like(low), np.zeros((ticks, PARTS_PER_TICK), bool)
+    dbfs = np.full((ticks, 2 * PARTS_PER_TICK), SILENCE_DB)
     samples = INPUT_SAMPLES if side == "user" else timeline.output_rate // TICKS_PER_S
     edges = np.arange(PARTS_PER_TICK) * samples // PARTS_PER_TICK
     for start in range(0, len(moments), CHUNK_TICKS):
@@ -71,13 +76,14 @@ def envelope(timeline: Timeline, side: Literal["user", "model"]) -> Envelope:
         if kept:
             rows = np.array([m.index - first + later for m in kept])
             sound = np.stack([m.percept.audio if side == "user" else m.act.audio for m in kept])
+            dbfs[rows] = tick_levels(sound)
             low[rows], high[rows] = (reduce.reduceat(sound, edges, axis=1) for reduce in (np.minimum, np.maximum))
         for m in chunk:
             if not m.has_media:
                 row, db = m.index - first + later, m.level_db if side == "user" else m.own_db
                 tall = min(1.0, 10 ** (db / 20) * 2**0.5) if db > -119 else 0.0
-                low[row], high[row], level[row] = -tall, tall, True
-    return Envelope(moments[0].start_s, low.reshape(-1), high.reshape(-1), level.reshape(-1))
+                low[row], high[row], level[row], dbfs[row] = -tall, tall, True, db
+    return Envelope(moments[0].start_s, low.reshape(-1), high.reshape(-1), level.reshape(-1), dbfs.reshape(-1))
 
 
 def mel(

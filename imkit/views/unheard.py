@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from imkit.stream import Ledger, Moment
+from imkit.stream import TICK_S, Fates, Moment
+
+_SILENT_DB = -119.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,24 +19,17 @@ class Unheard:
     sent: bool
 
 
-def unheard(moments: list[Moment], ledger: Ledger) -> list[Unheard]:
+def unheard(moments: Iterable[Moment], fates: Fates) -> list[Unheard]:
     """Where the three ledgers differ. Sound that is silent may be left out by a page and counts as nothing."""
-    by_epoch: dict[int, list[Moment]] = {}
-    for moment in moments:
-        by_epoch.setdefault(moment.epoch, []).append(moment)
     found: list[Unheard] = []
-    for epoch, inside in by_epoch.items():
-        counts = ledger.counts(epoch)
-        if counts.played >= counts.generated:
-            continue  # all of it, or an epoch that the ledger no longer keeps apart
-        loud = inside if counts.sent >= counts.generated else [m for m in inside if m.own_db > -119]
-        begun = 0
-        for moment in loud:
-            samples = ledger.output_rate // 5
-            for upto, sent in ((counts.sent, True), (counts.generated, False)):
-                begin, end = max(begun, counts.played if sent else counts.sent), min(begun + samples, upto)
-                if end > begin and moment.own_db > -119:
-                    at_s, rate = moment.act.starts_s, ledger.output_rate
-                    found.append(Unheard(at_s + (begin - begun) / rate, at_s + (end - begun) / rate, sent))
-            begun += samples
-    return sorted(found, key=lambda part: part.start_s)
+    for moment in moments:
+        fate = fates.of(moment.index) if moment.own_db > _SILENT_DB else None
+        if fate is None or fate.played >= fates.tick_samples:
+            continue
+        at_s = moment.act.starts_s
+        part = Unheard(at_s + TICK_S * fate.played / fates.tick_samples, at_s + TICK_S, fate.sent)
+        if found and found[-1].sent == part.sent and part.start_s - found[-1].end_s < 1e-6:
+            found[-1] = replace(found[-1], end_s=part.end_s)
+        else:
+            found.append(part)
+    return found

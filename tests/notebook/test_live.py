@@ -80,7 +80,7 @@ def test_showing_gives_a_widget_with_panel_and_cells():
 
 def test_media_is_never_in_a_trait():
     synced = set(Panel().traits(sync=True)) - set(ipywidgets.DOMWidget().traits(sync=True))
-    assert synced == {"session_id", "media", "output_rate", "_esm", "_css", "_anywidget_id"}
+    assert synced == {"session_id", "media", "output_rate", "show", "_esm", "_css", "_anywidget_id"}
     assert isinstance(Panel._esm, str)
 
 

@@ -150,7 +150,7 @@ def test_a_run_that_fails_leaves_what_was_recorded(tmp_path):
 def test_a_full_disk_never_stops_a_session(session, tmp_path, monkeypatch):
     from imkit.recordings import Recorder
 
-    def full(self, moment):
+    def full(self, *given):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Recorder, "_write", full)

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from imkit.measures import Interval, Talk, gaps, measure, talk_of
 from imkit.stream import Act, Moment, Percept, Timeline
+from imkit.views.lanes import lanes_of
 from imkit.views.sound import MEL_BINS, envelope, mel
-from imkit.views.turns import shares, sounding, turns
+from imkit.views.turns import shares, turns_of
 
 SILENT = np.zeros(3200, np.float32)
 
@@ -76,23 +78,50 @@ def test_silence_and_forgotten_sound_have_no_spectrum():
 # --- turns
 
 
-def test_stretches_of_sound():
-    loud = np.zeros(200, np.float32)
-    loud[10:40] = loud[45:60] = loud[100:103] = loud[150:] = 0.4
-    assert sounding(loud, 2.0) == [(2.2, 3.2), (5.0, 6.0)]
-    assert sounding(np.full(100, 0.004, np.float32), 0) == []
-    assert sounding(np.zeros(0, np.float32), 0) == []
+def bursts(rng, ticks, samples):
+    """Sound of random loudness in random stretches, with short holes in it, silence between."""
+    stretches = (rng.random(ticks) < 0.4) * 10 ** (rng.uniform(-55, -10, ticks) / 20)
+    gain = np.repeat(stretches, 20) * (rng.random(20 * ticks) < 0.9)
+    sound = np.repeat(gain, samples // 20).reshape(ticks, -1)
+    sound = np.pad(sound, ((0, 0), (0, samples - sound.shape[1])), mode="edge")
+    return (rng.standard_normal(sound.shape) * sound).astype(np.float32)
 
 
-def test_a_noisy_room_is_no_turn():
-    rng = np.random.default_rng(0)
-    noise = 0.02 + 0.005 * rng.random(500).astype(np.float32)
-    noise[200:260] = 0.5
-    assert sounding(noise, 0) == [(4.0, 5.2)]
+@pytest.mark.parametrize("rate", [16_000, 24_000, 22_050])
+def test_the_picture_draws_what_the_measures_count(rate):
+    rng = np.random.default_rng(rate)
+    timeline = Timeline(rate)
+    user, own = bursts(rng, 200, 3200), bursts(rng, 200, rate // 5)
+    for index in range(200):
+        if index % 37:  # holes in time
+            timeline.append(Moment(Percept(index, user[index]), Act(index, own[index])))
+    for part in (timeline, timeline[7.0:22.0]):
+        drawn, talk = lanes_of(part).turns, talk_of(part)
+        assert drawn.user == [(u.start_s, u.end_s) for u in talk.user]
+        assert drawn.model == [(u.start_s, u.end_s) for u in talk.model]
+        assert min(map(len, drawn)) > 3
+        counted = measure(part)
+        assert len(drawn.gaps) == counted.gaps
+        assert sum(b - a for a, b in drawn.gaps) == pytest.approx(sum(one.duration_s for one in gaps(talk)))
+        assert sum(b - a for a, b in drawn.overlaps) == pytest.approx(counted.both_s)
+
+
+def test_where_sound_was_let_go_its_level_in_each_tick_stands_for_it():
+    tone = (0.3 * np.sin(np.arange(3200))).astype(np.float32)
+    sounds = [SILENT, tone, tone, SILENT, SILENT, SILENT, tone, SILENT]
+    assert lanes_of(timeline_of(sounds, keep_media_s=0.2)).turns.user == [(0.2, 0.6), (1.2, 1.4)]
+    assert lanes_of(timeline_of(sounds)).turns.user == [(0.2, 0.6), (1.2, 1.4)]
+
+
+def test_nothing_sounds_in_an_empty_timeline():
+    assert lanes_of(Timeline()).turns == ([], [], [], [])
 
 
 def test_overlaps_and_gaps_between_sides():
-    found = turns([(0, 2), (5, 6), (9, 10)], [(1.5, 3), (3.5, 4), (6.2, 9.4)])
+    user, model = (
+        [Interval(*one) for one in side] for side in ([(0, 2), (5, 6), (9, 10)], [(1.5, 3), (3.5, 4), (6.2, 9.4)])
+    )
+    found = turns_of(Talk(tuple(user), tuple(model), 0, 10))
     assert found.overlaps == [(1.5, 2), (9, 9.4)]
     assert found.gaps == [(4, 5), (6, 6.2)]
 

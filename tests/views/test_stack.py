@@ -233,7 +233,7 @@ def test_sound_that_was_never_sent_or_never_played_is_told_apart():
             ledger.sent(m.act, m.epoch)
     ledger.played(0, 2 * 3200 + 1600)
     ledger.played(1, 2 * 3200)
-    assert [(round(p.start_s, 2), round(p.end_s, 2), p.sent) for p in unheard(moments, ledger)] == [
+    assert [(round(p.start_s, 2), round(p.end_s, 2), p.sent) for p in unheard(moments, ledger.fates)] == [
         (0.7, 0.8, True),
         (0.8, 1.0, False),
     ]
@@ -245,4 +245,6 @@ def test_sound_that_was_never_sent_or_never_played_is_told_apart():
     assert never_sent == pytest.approx(0.8, abs=0.02)
     assert never_played == pytest.approx(0.7, abs=0.02)
     everything = figure(timeline, lanes=["own voice"], live=False)
+    legends = [" ".join(note.text for note in one.layout.annotations) for one in (fig, everything)]
+    assert [("never sent" in told, "never played" in told) for told in legends] == [(True, True), (False, False)]
     assert [len(everything.data[k].x) for k in (2, 3)] == [0, 0]

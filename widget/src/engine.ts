@@ -320,6 +320,7 @@ export class Engine {
     this.link.welcomed(message.socket);
     this.note = textOr(message.note);
     this.notebook = sharingOf(message, null);
+    if (message.anew === true) this.recent.clear();
     const history = listOf(message.history);
     for (const item of history) this.recent.add(momentOf((item ?? {}) as Json));
     if (this.transcript.entries.length === 0) {

@@ -38,6 +38,26 @@ export function headline(f: StatusFacts): { text: string; tone: Tone } {
   return { text: f.state === "stopped" ? "Stopped" : "Ready", tone: "calm" };
 }
 
+/** What a session does, for a view that only looks on. */
+export function onlooking(link: StatusFacts["link"], state: string): { text: string; tone: Tone } {
+  if (link === "lost") return { text: "Disconnected", tone: "bad" };
+  if (link === "connecting") return { text: "Connecting", tone: "calm" };
+  switch (state) {
+    case "live":
+      return { text: "Live", tone: "live" };
+    case "waiting":
+      return { text: "Waiting", tone: "live" };
+    case "stalled":
+      return { text: "Stalled", tone: "warn" };
+    case "stopped":
+      return { text: "Stopped", tone: "calm" };
+    case "closed":
+      return { text: "Closed", tone: "calm" };
+    default:
+      return { text: "Ready", tone: "calm" };
+  }
+}
+
 export function deviceWords(name: "microphone" | "camera", d: StatusFacts["microphone"], running: boolean): string {
   if (d.on) return `${name} on`;
   if (!running) return "";

@@ -7,8 +7,8 @@ import type { Change, Engine } from "./engine";
 import type { MediaKind } from "./media";
 import { Sharing } from "./sharing";
 import { headline, hint, type StatusFacts, statusWords } from "./status";
-import { clock, columnOf, loudness } from "./strip";
-import { StripCanvas } from "./stripcanvas";
+import { loudness } from "./strip";
+import { StripBox } from "./stripbox";
 import { Talk } from "./talk";
 import { numberOr } from "./protocol";
 
@@ -28,7 +28,7 @@ export function renderView(engine: Engine, root: HTMLElement, signal: AbortSigna
 
 class View {
   readonly element: HTMLElement;
-  private readonly strip = new StripCanvas();
+  private readonly strip: StripBox;
   private readonly talk = new Talk();
   private readonly startButton = button("imk-start", () => this.toggleRun());
   private readonly state = make("span", { class: "imk-state", role: "status" });
@@ -54,11 +54,7 @@ class View {
   );
   private readonly sharing: Sharing;
   private readonly status = make("div", { class: "imk-status", "aria-label": "Status" });
-  private readonly readout = make("div", { class: "imk-readout", hidden: true });
   private readonly approvals: ApprovalPanel;
-  private readonly watch = new ResizeObserver(() => this.schedule("tick"));
-  private readonly themes = new MutationObserver(() => this.onTheme());
-  private readonly dark = window.matchMedia("(prefers-color-scheme: dark)");
   private due = new Set<Change>();
   private frame = 0;
   private deviceKey = "";
@@ -80,14 +76,13 @@ class View {
     const form = make("form", { class: "imk-form", onsubmit: (event: Event) => this.onSubmit(event) }, this.input,
       make("button", { class: "imk-button imk-send", type: "submit" }, "Send"));
     this.input.addEventListener("input", () => this.engine.sendDraft(this.input.value));
-    this.strip.canvas.addEventListener("mousemove", (event) => this.onPoint(event));
-    this.strip.canvas.addEventListener("mouseleave", () => (this.readout.hidden = true));
+    this.strip = new StripBox(engine, () => this.schedule("tick"));
     this.element = make("section", { class: "imk-root", "aria-label": "imkit live session", "data-lm-suppress-shortcuts": "true" },
       make("header", { class: "imk-bar" },
         this.startButton, this.state, this.who, make("span", { class: "imk-space" }),
         this.takeButton, this.soundButton, this.toggles.microphone, this.toggles.camera, this.demoButton),
       this.hint, this.approvals.element,
-      make("div", { class: "imk-strip-box" }, this.strip.canvas, this.readout),
+      this.strip.element,
       make("div", { class: "imk-body" }, this.talk.element,
         make("aside", { class: "imk-side" },
           make("div", { class: "imk-screen" }, this.preview, this.previewNote),
@@ -98,19 +93,14 @@ class View {
   }
 
   attach(): void {
-    this.watch.observe(this.strip.canvas);
-    this.themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"] });
-    this.dark.addEventListener("change", this.onTheme);
-    this.onTheme();
+    this.strip.attach();
     this.schedule("state");
     this.schedule("words");
   }
 
   detach(): void {
     cancelAnimationFrame(this.frame);
-    this.watch.disconnect();
-    this.themes.disconnect();
-    this.dark.removeEventListener("change", this.onTheme);
+    this.strip.detach();
     this.approvals.detach();
     this.preview.srcObject = null;
   }
@@ -133,14 +123,9 @@ class View {
     if (due.has("state") || this.engine.silentKernel) this.drawState();
   }
 
-  private readonly onTheme = (): void => {
-    this.strip.readTheme();
-    this.schedule("tick");
-  };
-
   private drawTick(): void {
-    const { recent, levelDb, nowIndex } = this.engine;
-    this.strip.draw({ at: (i) => recent.get(i), last: recent.last?.i ?? -1, now: Math.max(nowIndex, 149) });
+    const { levelDb } = this.engine;
+    this.strip.draw();
     this.meter.style.transform = `scaleX(${loudness(levelDb).toFixed(3)})`;
     this.meterBox.setAttribute("aria-valuenow", String(Math.round(Math.max(-60, levelDb))));
   }
@@ -283,27 +268,6 @@ class View {
     if (!this.engine.running) await this.engine.start(false); // typing alone is enough to begin
     this.engine.sendText(text);
     this.engine.sendDraft("");
-  }
-
-  /** What one micro-turn held, under the pointer. */
-  private onPoint(event: MouseEvent): void {
-    const i = columnOf(event.offsetX, this.strip.canvas.clientWidth, Math.max(this.engine.nowIndex, 149));
-    const m = this.engine.recent.get(i);
-    this.readout.hidden = !m;
-    if (!m) return;
-    const said = (words: { text: string }[]) => words.map((w) => w.text).join(" ");
-    const parts = [
-      `${clock(i / 5)}${((i % 5) / 5).toFixed(1).slice(1)} tick ${i}`,
-      `in ${Math.round(m.levelDb)} dB`,
-      m.heard.length ? `heard "${said(m.heard)}"` : "",
-      m.typed ? `typed "${m.typed}"` : "",
-      m.floor,
-      m.words.length ? `says "${said(m.words)}"` : "",
-      ...m.calls.map((c) => `call ${c.name || c.kind}`),
-      ...m.events.map((e) => `${e.kind}: ${e.text}`),
-      `${m.computeMs.toFixed(0)} ms${m.late ? ", missed" : ""}`,
-    ];
-    setText(this.readout, parts.filter(Boolean).join("  ·  "));
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { InitializeProps, RenderProps } from "@anywidget/types";
 import { Engine, type EngineModel } from "./engine";
+import { renderLive } from "./liveview";
 import { renderView } from "./view";
 
 interface Inspect {
@@ -55,9 +56,10 @@ export default function widget() {
         page.engines.delete(mine.link.viewId);
       });
     },
-    render({ el, signal }: RenderProps): void {
+    render({ model, el, signal }: RenderProps): void {
       if (!engine) throw new Error("imkit: this view has no engine; run the cell again");
-      renderView(engine, el, signal);
+      const show = model.get("show") === "strip" ? renderLive : renderView;
+      show(engine, el, signal);
     },
   };
 }
