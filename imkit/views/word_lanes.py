@@ -18,6 +18,8 @@ from .stack import Lane, View, plain
 from .tasks import Task
 from .turns import shares
 
+_CROWDED = 0.6
+_ELLIPSIS_PX = 17
 _MARK_PX = 14
 _SHARE_PX = 6
 _SIGNS = {"open": "…", "done": "✓", "failed": "✗", "cancelled": "✗ cancelled"}
@@ -52,12 +54,27 @@ class Words(Lane):
         seen = [span for span in near if view.start_s <= span.start_s < view.end_s]
         shown = gathered(seen, view.start_s, view.end_s, s_per_px, self.rows)
         if shown is None:
-            shown = self._phrases(seen, view)
+            shown = self._some(seen, view) or self._phrases(seen, view)
         lines = near if len(near) < 1500 else merged([Span("", s.start_s, s.end_s) for s in near], s_per_px)
         return [
             bars(lines, -0.28, 0.2, self.colour, s_per_px, apart=theme.band if s_per_px < 0.06 else "", opacity=0.75),
             labels([(span.start_s, self.rows - row - 0.5, span.text) for row, span in shown], self.colour),
         ]
+
+    def _some(self, words: Sequence[Span], view: View) -> list[tuple[int, Span]]:
+        """Most words at their times, with an ellipsis where others are left out; nothing where too few have room."""
+        found = fitted(words, view.start_s, view.end_s, view.s_per_px, self.rows, _ELLIPSIS_PX)
+        if len(found) < _CROWDED * len(words):
+            return []
+        rows = {id(span): row for row, span in found}
+        shown: list[tuple[int, Span]] = []
+        for word in words:
+            if id(word) in rows:
+                shown.append((rows[id(word)], word))
+            elif shown:
+                row, before = shown.pop()
+                shown.append((row, Span(f"{before.text.rstrip('…')}…", before.start_s, before.end_s)))
+        return shown
 
     def _phrases(self, words: Sequence[Span], view: View) -> list[tuple[int, Span]]:
         """Phrases cut to the room up to the one after the next; nothing where hardly any has room."""

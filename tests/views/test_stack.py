@@ -275,3 +275,9 @@ def test_an_hour_shows_how_much_of_it_the_model_had_the_floor():
     assert len(columns()) > 100
     assert columns()[1:100] == pytest.approx(10, abs=1)
     assert len(columns(0, 20)) == 0
+
+
+def test_dense_talk_leaves_words_out_and_says_so():
+    words = Words(name="says", height_px=46, colour="#000", spans=spoken(*np.arange(0, 10, 0.4)))
+    texts = words.drawn(View(0, 10, 560), LIGHT)[1]["text"]
+    assert [*texts[:6]] == ["word0", "word1…", "word3", "word4…", "word6", "word7…"]
