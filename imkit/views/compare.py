@@ -71,7 +71,7 @@ def compare(
     end_s: float | None = None,
     theme: str = "light",
     *,
-    width: int = 1000,
+    width: int = 960,
     live: bool | None = None,
 ) -> Any:
     """Two timelines on one clock: what came in once where it is the same, what the models did one above the other.

@@ -44,7 +44,7 @@ def figure(
     lanes: Sequence[str] | None = None,
     theme: str = "light",
     *,
-    width: int = 1000,
+    width: int = 960,
     ledger: Ledger | None = None,
     tasks: Iterable[TaskRecord] | None = None,
     live: bool | None = None,

@@ -42,7 +42,7 @@ def fork_figure(
     start_s: float | None = None,
     end_s: float | None = None,
     theme: str = "light",
-    width: int = 1000,
+    width: int = 960,
 ) -> Any:
     """A ``plotly.graph_objects.Figure``: the parent with the shared past, below it each fork from where it begins.
 

@@ -110,7 +110,7 @@ def latency_figure(timeline: Timeline, theme: str = "light", *, width: int = 960
         "yaxis2": {**taken, **bare, "domain": upper, "anchor": "x2"},
         "xaxis3": {**times, "domain": left, "anchor": "y3", "matches": "x"},
         "yaxis3": {**after, "domain": lower, "anchor": "x3"},
-        "xaxis4": {**count, "domain": right, "anchor": "y4"},
+        "xaxis4": {**count, "domain": right, "anchor": "y4", "dtick": 1 if counts_s.max(initial=0) < 5 else None},
         "yaxis4": {**after, **bare, "domain": lower, "anchor": "x4"},
         "shapes": [
             *(line(colours, colours.late, xref=f"{x} domain", yref=y, **limit) for x, y in (("x", "y"), ("x2", "y2"))),

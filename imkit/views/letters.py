@@ -8,6 +8,8 @@ from functools import lru_cache
 from .lanes import Span
 
 SIZE_PX = 11
+PAUSE_S = 1.2
+_ASTRAY_PX = 120
 _NARROW, _WIDE = frozenset("ijlrtfI.,;:!|'()[]· "), frozenset("mwMWGOQD@%→…▲▼▣●✓✗")
 
 
@@ -36,15 +38,65 @@ def fitted(
     return shown
 
 
-def phrases(words: Sequence[Span], room_px: float, pause_s: float = 1.2) -> list[Span]:
+def gathered(
+    words: Sequence[Span], start_s: float, end_s: float, s_per_px: float, rows: int, pad_px: float = 6
+) -> list[tuple[int, Span]] | None:
+    """(row, span) that hold every word: one that finds no room of its own stands behind the word before it.
+
+    Up to a pause words stay in one row then, so that they read on. None where a word would be far from its time.
+    """
+    free_s = [-1e18] * rows
+    shown: list[tuple[int, Span]] = []
+    for run in _runs([word for word in words if word.start_s >= start_s], PAUSE_S):
+        one = [row for row in range(rows) if free_s[row] <= run[0].start_s][:1]
+        for among, astray_px in ((range(rows), 0.0), (one, _ASTRAY_PX), (range(rows), _ASTRAY_PX / 2)):
+            placed = _placed(run, free_s, among, astray_px * s_per_px, pad_px * s_per_px, s_per_px)
+            if placed is not None:
+                break
+        else:
+            return None
+        free_s, found = placed
+        shown += found
+    whole = [
+        (row, Span(cut(span.text, (end_s - span.start_s) / s_per_px - pad_px), span.start_s, span.end_s))
+        for row, span in shown
+    ]
+    return [(row, span) for row, span in whole if span.text.strip("…")]
+
+
+def _placed(
+    run: Sequence[Span], free_s: Sequence[float], among: Sequence[int], astray_s: float, pad_s: float, s_per_px: float
+) -> tuple[list[float], list[tuple[int, Span]]] | None:
+    """From when on each row is free after these words, and where they stand; None where one would be too far off."""
+    free_s, placed = list(free_s), list[tuple[int, Span]]()
+    for word in run:
+        row = next((row for row in among if free_s[row] <= word.start_s), None)
+        if row is None:
+            if not placed or free_s[placed[-1][0]] - word.start_s > astray_s:
+                return None
+            row, before = placed.pop()
+            word = Span(f"{before.text} {word.text}", before.start_s, word.end_s)
+        free_s[row] = word.start_s + text_px(word.text) * s_per_px + pad_s
+        placed.append((row, word))
+    return free_s, placed
+
+
+def phrases(words: Sequence[Span], room_px: float, pause_s: float = PAUSE_S) -> list[Span]:
     """Words joined up to a pause, cut to ``room_px``."""
+    return [
+        Span(cut(" ".join(word.text for word in run), room_px), run[0].start_s, run[-1].end_s)
+        for run in _runs(words, pause_s)
+    ]
+
+
+def _runs(words: Sequence[Span], pause_s: float) -> list[list[Span]]:
     runs: list[list[Span]] = []
     for word in words:
         if runs and word.start_s - runs[-1][-1].end_s <= pause_s:
             runs[-1].append(word)
         else:
             runs.append([word])
-    return [Span(cut(" ".join(word.text for word in run), room_px), run[0].start_s, run[-1].end_s) for run in runs]
+    return runs
 
 
 def cut(text: str, room_px: float) -> str:

@@ -106,16 +106,15 @@ def mel(
     inside = np.unique(np.linspace(0, step - 1, min(step, _FRAMES_A_COLUMN)).astype(int))
     held = {m.index: m for m in part}
     levels = np.zeros((len(begins), MEL_BINS))
-    for shift in inside:
-        frames, present = [], []
-        for number, hop in enumerate(begins + shift):
-            moment = held.get(int(hop) // hops)
-            if moment is not None:
-                at = min(int(hop) % hops * _HOP, INPUT_SAMPLES - _WINDOW)
-                frames.append(moment.percept.audio[at : at + _WINDOW])
-                present.append(number)
-        if frames:
-            levels[present] = np.maximum(levels[present], _loudness(np.stack(frames)))
+    frames, present = [], []
+    for number, hop in enumerate((begins[:, None] + inside).ravel().tolist()):  # in order: a recording is read once
+        moment = held.get(hop // hops)
+        if moment is not None:
+            at = min(hop % hops * _HOP, INPUT_SAMPLES - _WINDOW)
+            frames.append(moment.percept.audio[at : at + _WINDOW])
+            present.append(number // len(inside))
+    if frames:
+        np.maximum.at(levels, present, _loudness(np.stack(frames)))
     times = (begins + step / 2) / hops * TICK_S
     return times, levels.T.round().astype(np.uint8)
 

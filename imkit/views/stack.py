@@ -78,7 +78,7 @@ class Stack:
     start_s: float
     end_s: float
     theme: Theme
-    width_px: int = 1000
+    width_px: int = 960
     legend: str = ""
     bands: list[Band] = field(default_factory=list)
     edges_s: list[float] = field(default_factory=list)

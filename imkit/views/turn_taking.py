@@ -70,7 +70,7 @@ def turn_taking_figure(
             rangemode="tozero",
             anchor="x",
             nticks=4,
-        ) | {"range": [0, max(1, int(counts.max())) * 1.12]}
+        ) | {"range": [0, max(1, int(counts.max())) * 1.12], "dtick": 1 if counts.max() < 5 else None}
         told = f"<b>{name}</b>&nbsp;&nbsp; {summed_up(offsets, 's')}{_overlapping(offsets)}"
         layout["annotations"].append(
             note(told, colours.ink, x=0, y=top, yshift=2, xref="paper", yref="paper", xanchor="left", yanchor="bottom")

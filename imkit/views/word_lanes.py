@@ -11,14 +11,17 @@ import numpy as np
 from imkit.stream import TICK_S
 
 from .lanes import DEADLINE_MS, Mark, Span, rows_of
-from .letters import cut, fitted, merged, phrases, text_px
+from .letters import cut, fitted, gathered, merged, phrases, text_px
 from .palette import Theme, faint
-from .sound_lanes import bars
+from .sound_lanes import SHARES_FROM_S_PER_PX, bars
 from .stack import Lane, View, plain
 from .tasks import Task
+from .turns import shares
 
 _CROWDED = 0.6
+_ELLIPSIS_PX = 17
 _MARK_PX = 14
+_SHARE_PX = 6
 _SIGNS = {"open": "…", "done": "✓", "failed": "✗", "cancelled": "✗ cancelled"}
 
 
@@ -49,14 +52,29 @@ class Words(Lane):
         around, s_per_px = view.around, view.s_per_px
         near = [span for span in self.spans if span.end_s > around.start_s and span.start_s < around.end_s]
         seen = [span for span in near if view.start_s <= span.start_s < view.end_s]
-        shown = fitted(seen, view.start_s, view.end_s, s_per_px, self.rows)
-        if len(shown) < _CROWDED * len(seen):
-            shown = self._phrases(seen, view)
+        shown = gathered(seen, view.start_s, view.end_s, s_per_px, self.rows)
+        if shown is None:
+            shown = self._some(seen, view) or self._phrases(seen, view)
         lines = near if len(near) < 1500 else merged([Span("", s.start_s, s.end_s) for s in near], s_per_px)
         return [
             bars(lines, -0.28, 0.2, self.colour, s_per_px, apart=theme.band if s_per_px < 0.06 else "", opacity=0.75),
             labels([(span.start_s, self.rows - row - 0.5, span.text) for row, span in shown], self.colour),
         ]
+
+    def _some(self, words: Sequence[Span], view: View) -> list[tuple[int, Span]]:
+        """Most words at their times, with an ellipsis where others are left out; nothing where too few have room."""
+        found = fitted(words, view.start_s, view.end_s, view.s_per_px, self.rows, _ELLIPSIS_PX)
+        if len(found) < _CROWDED * len(words):
+            return []
+        rows = {id(span): row for row, span in found}
+        shown: list[tuple[int, Span]] = []
+        for word in words:
+            if id(word) in rows:
+                shown.append((rows[id(word)], word))
+            elif shown:
+                row, before = shown.pop()
+                shown.append((row, Span(f"{before.text.rstrip('…')}…", before.start_s, before.end_s)))
+        return shown
 
     def _phrases(self, words: Sequence[Span], view: View) -> list[tuple[int, Span]]:
         """Phrases cut to the room up to the one after the next; nothing where hardly any has room."""
@@ -75,7 +93,10 @@ class Words(Lane):
 
 @dataclass
 class FloorStates(Lane):
-    """What the model decided: to listen as a line, to nod half as high, to speak in full."""
+    """What the model decided: to listen as a line, to nod half as high, to speak in full.
+
+    Where a pixel is longer than half a second, the share of time in which it did not only listen, as a height.
+    """
 
     runs: Sequence[Span]
     start_s: float
@@ -84,7 +105,9 @@ class FloorStates(Lane):
     def drawn(self, view: View, theme: Theme) -> list[dict[str, Any]]:
         """Three states and their names."""
         around, s_per_px = view.around, view.s_per_px
-        near = [run for run in self.runs if run.end_s > around.start_s and run.start_s < around.end_s]
+        apart = s_per_px < SHARES_FROM_S_PER_PX
+        whole = [run for run in self.runs if run.end_s > around.start_s and run.start_s < around.end_s]
+        near = whole if apart else []
         kinds = {kind: merged([r for r in near if r.text == kind], s_per_px) for kind in ("speak", "backchannel")}
         named = [
             (run.start_s + 4 * s_per_px, 0.5, run.text)
@@ -104,7 +127,23 @@ class FloorStates(Lane):
                 [(x, 0.3, text) for x, _, text in named if text == "backchannel"],
                 theme.paper if theme.name == "dark" else theme.ink,
             ),
+            self._shares([] if apart else whole, around, theme),
         ]
+
+    def _shares(self, runs: Sequence[Span], view: View, theme: Theme) -> dict[str, Any]:
+        step_s = _SHARE_PX * view.s_per_px
+        start_s = max(0.0, view.start_s) // step_s * step_s
+        columns = int(np.ceil((view.end_s - start_s) / step_s)) if runs else 0
+        share = shares([(run.start_s, run.end_s) for run in runs], start_s, step_s, columns)
+        return {
+            "type": "bar",
+            "x": start_s + (np.arange(columns) + 0.5) * step_s,
+            "y": 0.92 * share,
+            "width": step_s,
+            "marker": {"color": theme.me, "line": {"width": 0}},
+            "customdata": share * 100,
+            "hovertemplate": f"not listening only %{{customdata:.0f}} % of {step_s:.1f} s<extra></extra>",
+        }
 
 
 @dataclass

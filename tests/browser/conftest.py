@@ -31,10 +31,18 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def chrome(tmp_path_factory, drive):
-    from lab import chromium, make_devices
+def devices(tmp_path_factory):
+    """The files that the fake microphone and the fake camera play over and over."""
+    from lab import make_devices
 
-    browser = chromium(drive, make_devices(tmp_path_factory.mktemp("devices")))
+    return make_devices(tmp_path_factory.mktemp("devices"))
+
+
+@pytest.fixture(scope="session")
+def chrome(devices, drive):
+    from lab import chromium
+
+    browser = chromium(drive, devices)
     yield browser
     browser.close()
 

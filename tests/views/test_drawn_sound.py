@@ -75,6 +75,24 @@ def test_silence_and_forgotten_sound_have_no_spectrum():
     assert mel(timeline_of([SILENT] * 3), 5, 6, 50)[0].size == 0
 
 
+def test_a_long_spectrogram_is_read_from_front_to_back():
+    read = []
+
+    class Watched(Percept):  # the sound of a recording is decoded half a minute at a time, where it is read
+        def __getattribute__(self, name):
+            if name == "audio":
+                read.append(self.index)
+            return super().__getattribute__(name)
+
+    timeline = Timeline(16_000)
+    for index in range(400):
+        timeline.append(Moment(Watched(index, SILENT), Act(index, SILENT)))
+    read.clear()
+    mel(timeline, 0, 80, 50)
+    assert len(read) > 150
+    assert read == sorted(read)
+
+
 # --- turns
 
 

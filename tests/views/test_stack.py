@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from imkit.stream import Act, Call, Event, Floor, Ledger, Moment, Percept, Provenance, Timeline, Word
 from imkit.views import figure
 from imkit.views.lanes import Span, lanes_of
-from imkit.views.letters import cut, fitted, phrases, text_px
+from imkit.views.letters import cut, fitted, gathered, phrases, text_px
 from imkit.views.palette import LIGHT
 from imkit.views.stack import View, clock
 from imkit.views.tasks import tasks_of
@@ -248,3 +248,38 @@ def test_sound_that_was_never_sent_or_never_played_is_told_apart():
     legends = [" ".join(note.text for note in one.layout.annotations) for one in (fig, everything)]
     assert [("never sent" in told, "never played" in told) for told in legends] == [(True, True), (False, False)]
     assert [len(everything.data[k].x) for k in (2, 3)] == [0, 0]
+
+
+def spoken(*starts_s):
+    return [Span(f"word{number}", at_s, at_s + 0.3) for number, at_s in enumerate(starts_s)]
+
+
+def test_every_word_is_shown_and_those_without_room_stand_behind_the_one_before():
+    shown = gathered(spoken(0, 1, 2, 3), 0, 10, 0.01, 2)
+    assert [(row, span.text) for row, span in shown] == [(0, f"word{number}") for number in range(4)]
+    crowded = gathered(spoken(0, 0.4, 0.8, 4, 4.4, 4.8), 0, 10, 0.02, 2)
+    assert [(row, span.text) for row, span in crowded] == [(0, "word0 word1 word2"), (0, "word3 word4 word5")]
+    assert gathered(spoken(*np.arange(0, 10, 0.1)), 0, 10, 0.02, 2) is None
+    (edge,) = gathered(spoken(9), 0, 10, 0.03, 2)
+    assert edge[1].text.endswith("…")
+
+
+def test_an_hour_shows_how_much_of_it_the_model_had_the_floor():
+    timeline = Timeline(16_000)
+    for index in range(9000):
+        floor = Floor.SPEAK if index % 10 == 0 else Floor.LISTEN
+        timeline.append(Moment(Percept(index, SILENT), Act(index, SILENT, floor)))
+
+    def columns(*view):
+        *_, share, _ = figure(timeline, *view, lanes=["floor"], live=False).data
+        return share.customdata
+
+    assert len(columns()) > 100
+    assert columns()[1:100] == pytest.approx(10, abs=1)
+    assert len(columns(0, 20)) == 0
+
+
+def test_dense_talk_leaves_words_out_and_says_so():
+    words = Words(name="says", height_px=46, colour="#000", spans=spoken(*np.arange(0, 10, 0.4)))
+    texts = words.drawn(View(0, 10, 560), LIGHT)[1]["text"]
+    assert [*texts[:6]] == ["word0", "word1…", "word3", "word4…", "word6", "word7…"]
