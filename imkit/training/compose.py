@@ -17,7 +17,7 @@ from .finish import finished
 from .language import CALLS, COLOURS, NUMBERS, RESULT_REPLIES, SHAPES, Language, Request, vocabulary
 from .orders import PeopleOrders
 from .pictures import wanted_class
-from .script import YIELD_DELAY_S, Scene, Script, act_after, answer_after
+from .script import LATE_HUSH, YIELD_DELAY_S, Scene, Script, act_after, answer_after
 from .speech import Digits, is_held_out
 from .wake import WakeWords
 
@@ -262,7 +262,8 @@ class Composer:
             at_s = (tick + 1) / 5 + float(rng.uniform(0.6, (min(free, script.ticks) - tick) / 5 - 0.6))
             if rng.random() < 0.6:
                 said = self.utterance(rng, "stop")
-                script.hush(act_after(at_s + said.words[0][1], YIELD_DELAY_S))
+                early = act_after(at_s + said.words[0][1], YIELD_DELAY_S)
+                script.hush(answer_after(at_s + said.words[0][2]) if rng.random() < LATE_HUSH else early)
                 return script.speak(said, at_s) + 0.5
             script.hush(act_after(at_s, YIELD_DELAY_S + 0.05))
             said = self.utterance(rng, "sum" if rng.random() < 0.7 else "set")

@@ -36,6 +36,7 @@ from .orders import PeopleOrders
 from .script import (
     BACKGROUND,
     COUNTDOWN_CLASSES,
+    LATE_HUSH,
     TICK,
     TYPED,
     Scene,
@@ -92,8 +93,8 @@ class TrainingCast(Cast):
 class Teacher:
     """Sits in the chair of a trial and does what is expected, in nano's voice."""
 
-    def __init__(self, world: World, clips: Speaker) -> None:
-        self.world, self.clips = world, clips
+    def __init__(self, world: World, clips: Speaker, late_hush: bool = False) -> None:
+        self.world, self.clips, self.late_hush = world, clips, late_hush
         self.done: set[int] = set()
         self.waiting: deque[tuple[str, int, str]] = deque()
         self.sound = np.zeros(0, np.float32)
@@ -109,7 +110,7 @@ class Teacher:
         )
         if heard is None:
             return math.ceil(wanted.cause_s * 5 - 1e-6)
-        if not wanted.words and wanted.call is None:
+        if not wanted.words and wanted.call is None and not self.late_hush:
             return act_after(min(heard[2], heard[1] + HUSH_S), 0.0)
         return answer_after(wanted.cause_s)
 
@@ -201,7 +202,7 @@ class Rehearsal:
                 tools=tools,
             )  # fmt: skip
             try:
-                page.play(self.play_of(name), world, Teacher(world, self.clips))
+                page.play(self.play_of(name), world, Teacher(world, self.clips, bool(rng.random() < LATE_HUSH)))
             except SuiteError as error:
                 if "gives no word times" not in str(error):
                     raise

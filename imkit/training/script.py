@@ -22,6 +22,7 @@ from .language import (
 
 TICK = 3200
 HEARD_DELAY_S = 0.10  # a word is written at the first 50 ms token that ends this long after the word
+LATE_HUSH = 0.35  # of all stops are obeyed only once the word can be read: who missed its sound still obeys its text
 YIELD_DELAY_S = 0.3  # what says stop is told from an okay by its first sounds
 COUNTDOWN_CLASSES = 80
 UNWRITTEN = -100  # the class of what nobody knows
