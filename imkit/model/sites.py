@@ -72,12 +72,7 @@ SITES = (
     _site(BLOCK + "attn.hook_rot_q", "batch pos head_index d_head", "queries, turned by their position"),
     _site(BLOCK + "attn.hook_rot_k", "batch pos head_index d_head", "keys, turned by their position"),
     _site(BLOCK + "attn.hook_attn_scores", "batch head_index query_pos key_pos", "scores before softmax"),
-    _site(
-        BLOCK + "attn.hook_pattern",
-        "batch head_index query_pos key_pos",
-        "attention after softmax",
-        BLOCK + "attn.hook_attention_weights",
-    ),
+    _site(BLOCK + "attn.hook_pattern", "batch head_index query_pos key_pos", "attention after softmax"),
     _site(BLOCK + "attn.o.hook_in", "batch pos head_index d_head", "what each head mixed", BLOCK + "attn.hook_z"),
     _site(BLOCK + "attn.hook_out", "batch pos d_model", "what attention adds", BLOCK + "hook_attn_out"),
     _site(
