@@ -250,6 +250,8 @@ class Recorder:
         told: dict[str, Any] = {"i": moment.index, "ms": moment.compute_ms, "late": moment.late}
         if rounded:
             told["rounded"] = True
+        if act.diagnostics.get("eager"):
+            told["inside"] = list(map(str, act.diagnostics.get("hooks", ())))
         if self.acts:
             told["act"] = plain(act.diagnostics)
         line = (json.dumps(moment.to_json(), sort_keys=True) + "\n").encode()
