@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
@@ -119,8 +119,10 @@ class Looker:
             return
         took = " and ".join(f"{ms:.0f}" for ms in list(self.ms)[-self._slow :])
         self._slow = 0
-        dropping: Sequence[Capture | Change] = self.captures or self.changes
-        for one in (*self.captures, *self.changes) if much else dropping:
+        dropping: list[Capture | Change] = [*self.captures]
+        if much or not dropping:
+            dropping += self.changes
+        for one in dropping:
             one.drop(f"dropped, so that sound goes on: a micro-turn took {took} ms of {TICK_S * 1000:.0f}")
 
     def _warm_up(self) -> None:

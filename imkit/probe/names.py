@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from .errors import ProbeError, UnknownSite
 
@@ -95,7 +95,7 @@ class Points(Mapping[str, "nn.Module"]):
         if names_filter is None:
             return list(self._at)
         if isinstance(names_filter, str) or _is_short(names_filter):
-            return [self.canonical(names_filter)]  # type: ignore[arg-type] # one name, as just seen
+            return [self.canonical(names_filter)]
         if callable(names_filter):
             enough = all if names_filter(NO_SITE) else any
             found = [name for name in self._at if enough(map(names_filter, (name, *self.known_as(name))))]
@@ -144,5 +144,5 @@ def plain_name(name: Name) -> str:
     raise UnknownSite(f"{name!r} is no name of a site; expected a text or (one of {', '.join(_SHORT)}, layer)")
 
 
-def _is_short(name: object) -> bool:
+def _is_short(name: object) -> TypeGuard[tuple[str, int]]:
     return isinstance(name, tuple) and len(name) == 2 and isinstance(name[0], str) and type(name[1]) is int

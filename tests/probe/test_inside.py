@@ -47,6 +47,13 @@ def test_a_function_sees_the_tensor_and_is_told_where_and_when(nano: Nano) -> No
     assert done(timeline) == done(lived(nano, percepts(2))[0])
 
 
+def test_sites_are_named_in_the_order_in_which_a_micro_turn_passes_them(nano: Nano) -> None:
+    passed: list[str] = []
+    with hooks(nano, [(None, lambda tensor, hook: passed.append(hook.name))]) as inside:
+        lived(inside, percepts(1))
+    assert passed == list(inside.points)
+
+
 def test_what_a_function_gives_takes_the_place_of_what_passed(nano: Nano) -> None:
     def speak(tensor: torch.Tensor, hook: Hook) -> torch.Tensor:
         return torch.tensor([[[0.0, 0.0, 9.0]]])

@@ -98,7 +98,7 @@ def test_an_unknown_site_is_told_with_the_nearest(points: Points, wrong: str, ne
 
 
 def test_what_is_like_no_site_is_told_where_the_list_is(points: Points) -> None:
-    with pytest.raises(UnknownSite, match=r"such as audio\.mic\.hook_in.*imkit\.probe\.sites"):
+    with pytest.raises(UnknownSite, match=r"such as clock\.hook_out.*imkit\.probe\.sites"):
         points.chosen("qqqq")
 
 
