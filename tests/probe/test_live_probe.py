@@ -314,34 +314,38 @@ def test_in_virtual_time_nothing_is_too_slow() -> None:
     assert kept.on
 
 
-def test_live_in_a_thread_it_comes_and_goes() -> None:
-    """What is put on while a micro-turn is under way is on from the next one, whole."""
-    held, freed = threading.Event(), threading.Event()
-    guest, four = Guest(), threading.Event()
+def test_what_is_put_on_within_a_micro_turn_is_on_from_the_next_one_whole() -> None:
+    held, freed, four = threading.Event(), threading.Event(), threading.Event()
+    guest, passed = Guest(), []
 
     def hold(module: Any, given: Any, out: Any) -> None:
         held.set()
         assert freed.wait(WAIT_S)
 
+    def note(tensor: torch.Tensor, hook: Hook) -> None:
+        passed.append((hook.index, hook.name))
+        if hook.index >= passed[0][0] + 3 and hook.name == "out.hook_out":
+            four.set()
+
     with Session(guest, namespace={}) as session:
         session.looker = Looker(session, lambda: 0.0)  # so that a busy machine drops nothing
         session.start()
-        first = capture(session, "ears.hook_out")
-        raw = guest.module.ears.register_forward_hook(hold)
+        kept = capture(session, None)
+        raw = guest.module.cell.register_forward_hook(hold)
         assert held.wait(WAIT_S)
-        threading.Timer(0.05, freed.set).start()
-        second = capture(session, None)  # waits for the micro-turn that is held up
+        threading.Timer(0.1, freed.set).start()
+        done = change(session, [(["ears.hook_out", "out.hook_out"], note)])  # waits for the one that is held up
         raw.remove()
-        put = second._seeing.keep
-        second._seeing.keep = lambda seen: (put(seen), seen.index - second.cache().index[0] >= 3 and four.set())
         assert four.wait(WAIT_S)
-        second.stop()
-        first.stop()
+        done.remove()
+        kept.stop()
         session.stop()
-    cache = second.cache()
-    assert all(set(one.at) == set(second.names) for one in cache.seen)
+    assert [name for _, name in passed] == ["ears.hook_out", "out.hook_out"] * (len(passed) // 2)
+    cache = kept.cache()
+    assert all(set(one.at) == set(kept.names) for one in cache.seen)
     assert set(np.diff(cache.index)) == {1}
-    assert not first.on
+    told = {moment.index for moment in session.timeline if "hooks" in moment.act.diagnostics}
+    assert told == {index for index, _ in passed}
     assert hooks_on(guest.module) == 0
 
 
