@@ -6,7 +6,7 @@ import pytest
 from model.small import write_small
 
 from imkit.cli.bench import benchmarks
-from imkit.cli.bench_probe import KEEP_MB, probe
+from imkit.cli.bench_probe import BOUND_MB, probe
 
 
 def test_every_cost_is_measured(tmp_path: Path) -> None:
@@ -17,7 +17,7 @@ def test_every_cost_is_measured(tmp_path: Path) -> None:
     assert all(row.measured > 0 and row.note.startswith("n=10, ") for row in ticks)
     assert " MB of 30 s" in rows["tick compute, all sites kept, p50"].note
     assert rows["run_with_cache of a minute, one site"].measured > 0
-    assert 0 < rows["most that a capture held"].measured <= KEEP_MB
+    assert 0 < rows["most that a capture held"].measured <= BOUND_MB
     assert {"missed deadlines live, all sites kept", "sound dropped live, all sites kept"} <= set(rows)
 
 

@@ -17,6 +17,7 @@ ONE_SITE = "floor.hook_out"
 WARM_S = 2.0
 LAST_S = 30.0
 KEEP_MB = 128.0
+BOUND_MB = 64.0
 WAIT_S = 0.1
 
 
@@ -47,7 +48,7 @@ def probe(model: str, seconds: float = 30.0, live_s: float = 30.0, minutes: floa
 
     chair = load_model(model)
     yield from _tick(chair, "nobody looking", seconds, 40, 100)
-    yield from _tick(chair, "looked into, no hook", seconds, None, None, looks=[("change", ONE_SITE)])
+    yield from _tick(chair, "in torch, one idle hook", seconds, None, None, looks=[("change", ONE_SITE)])
     yield from _tick(chair, "one site kept", seconds, None, None, looks=[("capture", ONE_SITE)])
     yield from _tick(chair, "all sites kept", seconds, 160, 200, looks=[("capture", None)])
     yield from _again(chair, seconds)
@@ -120,12 +121,12 @@ def _until(session: Session, ticks: int) -> None:
 
 def _bounded(chair: Any, minutes: float) -> Iterator[Row]:
     """What is held at every micro-turn, and how the process grows once the timeline keeps its ten minutes of sound."""
-    with Session(chair, namespace={}, snapshots=False) as session, capture(session, max_mb=KEEP_MB) as kept:
+    with Session(chair, namespace={}, snapshots=False) as session, capture(session, max_mb=BOUND_MB) as kept:
         sink = _Bounded(kept)
         session.sink = sink
         session.run(conversation(), seconds=60 * minutes, tail_s=0)
     note = f"over {minutes:g} simulated minutes, all sites, {kept.let_go} micro-turns let go"
-    yield Row("most that a capture held", sink.most / 1e6, KEEP_MB, "MB", note)
+    yield Row("most that a capture held", sink.most / 1e6, BOUND_MB, "MB", note)
     warm = min(11, len(sink.rss_mb) // 3)
     grown = sink.rss_mb[warm:]
     if len(grown) > 1:

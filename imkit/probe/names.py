@@ -94,7 +94,9 @@ class Points(Mapping[str, "nn.Module"]):
         """
         if names_filter is None:
             return list(self._at)
-        if isinstance(names_filter, str) or _is_short(names_filter):
+        if isinstance(names_filter, str):
+            return [self.canonical(names_filter)]
+        if _is_short(names_filter):
             return [self.canonical(names_filter)]
         if callable(names_filter):
             enough = all if names_filter(NO_SITE) else any
