@@ -79,6 +79,7 @@ def benchmarks(model: str, minutes: float) -> dict[str, Callable[[], Iterator[Ro
         "delegate": lambda: _delegate(model),
         "recordings": _recordings,
         "views": lambda: _views(model),
+        "probe": lambda: _probe(model, minutes),
         "long run": lambda: _long(model, minutes),
     }
 
@@ -286,6 +287,12 @@ def _views(model: str) -> Iterator[Row]:
     from .bench_views import views
 
     return views(model)
+
+
+def _probe(model: str, minutes: float) -> Iterator[Row]:
+    from .bench_probe import probe
+
+    return probe(model, minutes=minutes)
 
 
 def _long(model: str, minutes: float) -> Iterator[Row]:

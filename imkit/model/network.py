@@ -97,9 +97,9 @@ class Block(nn.Module):
         qkv = self.query_key_value(at("ln1.hook_out", self.norm_attention(x)))
         query, key, value = qkv.view(batch, length, 3, self.heads, self.head_width).unbind(2)
         query, key = at("attn.q.hook_out", query), at("attn.k.hook_out", key)
+        value = at("attn.v.hook_out", value)
         query = at("attn.hook_rot_q", rotate(query, cos, sin))
         key = at("attn.hook_rot_k", rotate(key, cos, sin))
-        value = at("attn.v.hook_out", value)
         keys, values = key, value
         if past is not None:
             keys, values = torch.cat([past[0], key], 1), torch.cat([past[1], value], 1)

@@ -40,15 +40,15 @@ def _site(name: str, axes: str, says: str, *known: str) -> Site:
 
 BLOCK = "blocks.{i}."
 SITES = (
+    _site("clock.hook_out", "batch tick phase", "sines, then cosines, of the tick at periods of 2, 4, 8 ... ticks"),
+    _site("vision.hook_in", "batch frame rgb height width", "the newest picture, 0 to 1"),
+    _site("vision.hook_out", "batch frame d_model", "its token"),
+    _site("text.hook_out", "batch word d_model", "tokens of words: heard before, typed, told by an event"),
     _site("audio.mic.hook_in", "batch mel bin", "mel levels of the microphone, whole numbers"),
     _site("audio.mic.hook_out", "batch mel bin d_level", "their embeddings"),
     _site("audio.own.hook_in", "batch mel bin", "mel levels of the model's own sound, whole numbers"),
     _site("audio.own.hook_out", "batch mel bin d_level", "their embeddings"),
     _site("audio.hook_out", "batch audio d_model", "audio tokens of 50 ms: microphone and own sound, summed"),
-    _site("vision.hook_in", "batch frame rgb height width", "the newest picture, 0 to 1"),
-    _site("vision.hook_out", "batch frame d_model", "its token"),
-    _site("text.hook_out", "batch word d_model", "tokens of words: heard before, typed, told by an event"),
-    _site("clock.hook_out", "batch tick phase", "sines, then cosines, of the tick at periods of 2, 4, 8 ... ticks"),
     _site("act.hook_out", "batch act d_model", "the token of what was done in the micro-turn before, and the clock"),
     _site("embed.hook_out", "batch pos d_model", "all tokens of a micro-turn, into the layers", "hook_embed"),
     _site(
@@ -72,12 +72,7 @@ SITES = (
     _site(BLOCK + "attn.hook_rot_q", "batch pos head_index d_head", "queries, turned by their position"),
     _site(BLOCK + "attn.hook_rot_k", "batch pos head_index d_head", "keys, turned by their position"),
     _site(BLOCK + "attn.hook_attn_scores", "batch head_index query_pos key_pos", "scores before softmax"),
-    _site(
-        BLOCK + "attn.hook_pattern",
-        "batch head_index query_pos key_pos",
-        "attention after softmax",
-        BLOCK + "attn.hook_attention_weights",
-    ),
+    _site(BLOCK + "attn.hook_pattern", "batch head_index query_pos key_pos", "attention after softmax"),
     _site(BLOCK + "attn.o.hook_in", "batch pos head_index d_head", "what each head mixed", BLOCK + "attn.hook_z"),
     _site(BLOCK + "attn.hook_out", "batch pos d_model", "what attention adds", BLOCK + "hook_attn_out"),
     _site(

@@ -54,11 +54,12 @@ def transcript_json(timeline: Timeline) -> list[dict[str, Any]]:
 
 
 def stats_json(stats: Mapping[str, Any], lane: Mapping[str, Any]) -> dict[str, Any]:
-    """The session's numbers and the lanes', and the two that the status line shows."""
+    """The session's numbers and the lanes', and those that the status line shows."""
     return {
         "type": "stats",
         **stats,
         **lane,
+        "inside": stats.get("probe", {}).get("told", ""),
         "missed": stats.get("missed_deadlines", 0),
         "dropped": stats.get("dropped_audio_ticks", 0) + stats.get("missing_audio_ticks", 0),
     }

@@ -13,14 +13,15 @@ import numpy.typing as npt
 from imkit.stream import TICKS_PER_S
 
 from .errors import ProbeError, UnknownSite
-from .names import Points
-from .positions import Positions, of_parts, of_tokens
+from .names import Name, Points, other_names, plain_name
+from .positions import SLOTS, Positions, of_parts, of_tokens
 from .seen import Seen, Tokens, mask_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 ATTENTION = "query_pos"
+MAX_BYTES = 2_000_000_000
 
 
 class ActivationCache(Mapping[str, "Tensor"]):
@@ -57,7 +58,7 @@ class ActivationCache(Mapping[str, "Tensor"]):
 
     # --- by site
 
-    def __getitem__(self, name: str | tuple[str, int]) -> Tensor:
+    def __getitem__(self, name: Name) -> Tensor:
         import torch
 
         own = self._own(name)
@@ -66,7 +67,11 @@ class ActivationCache(Mapping[str, "Tensor"]):
             raise ProbeError(f"nothing passed {own} in the {len(self.seen)} micro-turns held here")
         if ATTENTION in self.axes[own]:
             return self._attention(own)
-        return torch.cat([one if one.ndim > 1 else one.reshape(1, -1) for one in found], 1)
+        rows = [one if one.ndim > 1 else one.reshape(1, -1) for one in found]
+        if len({(one.shape[0], one.shape[2:]) for one in rows}) > 1:
+            shapes = ", ".join(sorted({str(tuple(one.shape)) for one in found})[:3])
+            raise ProbeError(f"{own} has other shapes in other micro-turns ({shapes}); take them from cache.seen")
+        return torch.cat(rows, 1)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.axes)
@@ -81,7 +86,7 @@ class ActivationCache(Mapping[str, "Tensor"]):
             return False
         return True
 
-    def shape_of(self, name: str | tuple[str, int]) -> str:
+    def shape_of(self, name: Name) -> str:
         """Axes and sizes of a site: ``"batch=1 pos=312 d_model=320"``."""
         own = self._own(name)
         tensor = self[own]
@@ -105,16 +110,18 @@ class ActivationCache(Mapping[str, "Tensor"]):
         """Every token that attention could reach from here, oldest first: the ``key_pos`` axis."""
         return _table([self._keys])
 
-    def positions_of(self, name: str | tuple[str, int]) -> Positions:
+    def positions_of(self, name: Name) -> Positions:
         """The moments and streams of the rows of a site."""
         own = self._own(name)
         axis = self.axes[own][1] if len(self.axes[own]) > 1 else ""
+        held = [one for one in self.seen if own in one.at]
         if axis in ("pos", "head_index", "audio", "act", "word", "frame"):
-            return self.positions[mask_of(self.positions.stream, axis)]
-        parts = {one.at[own].shape[1] if one.at[own].ndim > 1 else 1 for one in self.seen if own in one.at}
+            table = _table([one.tokens or _unknown(one) for one in held])
+            return table[mask_of(table.stream, axis)]
+        parts = {one.at[own].shape[1] if one.at[own].ndim > 1 else 1 for one in held}
         if len(parts) != 1:
             raise ProbeError(f"{own} has {sorted(parts)} rows in different micro-turns; nobody says when each is")
-        return of_parts(self.index, parts.pop())
+        return of_parts(np.array([one.index for one in held], np.int64), parts.pop())
 
     def at(self, at_s: float) -> ActivationCache:
         """The micro-turn in which ``at_s`` lies, alone. Raises ProbeError where none is held."""
@@ -157,8 +164,11 @@ class ActivationCache(Mapping[str, "Tensor"]):
     def _part(self, seen: Sequence[Seen]) -> ActivationCache:
         return ActivationCache(seen, self.axes, self.points)
 
-    def _own(self, name: str | tuple[str, int]) -> str:
-        own = self.points.canonical(name) if self.points is not None else str(name)
+    def _own(self, name: Name) -> str:
+        own = plain_name(name)
+        if own in self.axes:
+            return own
+        own = self.points.canonical(own) if self.points is not None else self._other.get(own, own)
         if own not in self.axes:
             raise UnknownSite(
                 f"{own!r} was not kept; this cache has {len(self)} sites, such as {', '.join(list(self.axes)[:3])}. "
@@ -167,18 +177,18 @@ class ActivationCache(Mapping[str, "Tensor"]):
         return own
 
     @cached_property
+    def _other(self) -> dict[str, str]:
+        return other_names(self.axes)
+
+    @cached_property
     def _keys(self) -> Tokens:
         """All that could be reached, each once, in the order of time."""
-        reached: dict[int, tuple[int, str]] = {}
-        # Of those that are held themselves the micro-turn is certain, so they have the last word.
-        for tokens in [*(one.reach for one in self.seen), *(one.tokens for one in self.seen)]:
-            if tokens is not None:
-                known = tokens.place >= 0
-                named = zip(tokens.place[known].tolist(), tokens.stream[known].tolist(), strict=True)
-                reached |= {place: (int(tokens.ahead), stream) for place, stream in named}
-        places = sorted(reached)
-        ahead, streams = [reached[place][0] for place in places], [reached[place][1] for place in places]
-        return Tokens(np.array(places, np.int64), np.array(streams, "<U10"), np.array(ahead, np.int64))
+        held = [tokens for one in self.seen for tokens in (one.reach, one.tokens) if tokens is not None]
+        place = np.concatenate([np.zeros(0, np.int64), *(tokens.place for tokens in held)])
+        kind = np.concatenate([np.zeros(0, np.int8), *(tokens.kind for tokens in held)])
+        place, kind = place[place >= 0], kind[place >= 0]
+        places, first = np.unique(place, return_index=True)
+        return Tokens(places, kind[first])
 
     def _attention(self, name: str) -> Tensor:
         """Scores or pattern [1, head_index, query_pos, key_pos] over all queries, keys in the order of time."""
@@ -187,11 +197,17 @@ class ActivationCache(Mapping[str, "Tensor"]):
         keys = self._keys.place
         if not len(keys):
             raise ProbeError(f"{name}: the model does not say what its keys are; take tensors from cache.seen")
-        first = self.seen[0].at[name]
-        heads, queries = first.shape[1], sum(one.at[name].shape[2] for one in self.seen)
+        held = [one for one in self.seen if name in one.at]
+        first = held[0].at[name]
+        heads, queries = first.shape[1], sum(one.at[name].shape[2] for one in held)
+        if heads * queries * len(keys) * first.element_size() > MAX_BYTES:
+            raise ProbeError(
+                f"{name} over {len(held)} micro-turns is {heads} x {queries} x {len(keys)}, over "
+                f"{MAX_BYTES / 1e9:.0f} GB; take a part: cache.between(start_s, end_s)"
+            )
         out = torch.full((1, heads, queries, len(keys)), float("nan"), dtype=first.dtype)
         row = 0
-        for one in self.seen:
+        for one in held:
             tensor, reach = one.at[name], one.reach
             assert reach is not None
             count = tensor.shape[2]
@@ -207,11 +223,13 @@ class ActivationCache(Mapping[str, "Tensor"]):
 
 def _unknown(one: Seen) -> Tokens:
     rows = next((tensor.shape[1] for tensor in one.at.values() if tensor.ndim > 1), 1)
-    return Tokens(one.index * 16 + np.minimum(np.arange(rows), 15), np.full(rows, "", "<U10"))
+    return Tokens(one.index * SLOTS + np.minimum(np.arange(rows), SLOTS - 1), np.full(rows, -1, np.int8))
 
 
 def _table(tokens: Sequence[Tokens]) -> Positions:
     empty = np.zeros(0, np.int64)
-    index = np.concatenate([empty, *(one.index for one in tokens)])
-    slot = np.concatenate([empty, *(one.slot for one in tokens)])
-    return of_tokens(index, np.concatenate([np.zeros(0, "<U10"), *(one.stream for one in tokens)]), slot)
+    whole = Tokens(
+        np.concatenate([empty, *(one.place for one in tokens)]),
+        np.concatenate([empty.astype(np.int8), *(one.kind for one in tokens)]),
+    )
+    return of_tokens(whole.index, whole.stream, whole.slot)

@@ -6,10 +6,12 @@ back: a session can be looked into in its middle.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import get_ident
 from typing import Any
 
 from imkit.stream import TICK_S, Act, InteractionModel, ModelSpec, OpenConfig, Percept
@@ -71,18 +73,24 @@ def module_of(model: Any) -> Any:
 class Inside:
     """A model with hooks on it; a context manager, at whose end they are all gone.
 
+    Hooks of a model that has no ``eager()`` are on its one module, and are called only while this steps it: another
+    session with the same model goes on without them.
+
     strict  True: a hook that raises, or gives a tensor of another shape, is a ProbeError. False, for what is live: it
             is taken off and counted in ``failed``, by site, and the model goes on without it
     """
 
     def __init__(self, model: InteractionModel[Any], fwd_hooks: FwdHooks = (), *, strict: bool = True) -> None:
-        self.model = model if isinstance(model, Inside) else opened(model)
+        self.model = opened(model)
+        self.own = self.model is not model
+        """Whether the module is nobody else's."""
         self.points = Points(module_of(self.model))
         self.strict = strict
         self.failed: Counter[str] = Counter()
         self.index = 0
-        self._handles: list[Any] = []
+        self._handles: dict[int, Any] = {}
         self._resting = False
+        self._steps_in: int | None = None
         try:
             for names, function in fwd_hooks:
                 self.add(names, function)
@@ -95,6 +103,11 @@ class Inside:
         """What the model says of itself."""
         return self.model.spec
 
+    @property
+    def module(self) -> Any:
+        """The torch module that the hooks are on."""
+        return self.points.module
+
     def open(self, config: OpenConfig) -> Any:
         """A fresh state, as the model's own."""
         return self.model.open(config)
@@ -102,7 +115,11 @@ class Inside:
     def step(self, state: Any, percept: Percept) -> tuple[Act, Any]:
         """One micro-turn of the model, its hooks on."""
         self.index = percept.index
-        return self.model.step(state, percept)
+        before, self._steps_in = self._steps_in, get_ident()
+        try:
+            return self.model.step(state, percept)
+        finally:
+            self._steps_in = before
 
     def add(
         self, names_filter: NamesFilter, function: HookFunction, failed: Callable[[str], object] | None = None
@@ -118,9 +135,10 @@ class Inside:
         def off() -> None:
             for handle in handles:
                 handle.remove()
+                self._handles.pop(handle.id, None)
 
         handles += [self._put(name, function, off, failed) for name in self.points.chosen(names_filter)]
-        self._handles += handles
+        self._handles |= {handle.id: handle for handle in handles}
         return off
 
     @contextmanager
@@ -134,7 +152,7 @@ class Inside:
 
     def close(self) -> None:
         """Takes all hooks off."""
-        for handle in self._handles:
+        for handle in self._handles.values():
             handle.remove()
         self._handles.clear()
 
@@ -150,7 +168,7 @@ class Inside:
         hook = Hook(name)
 
         def seen(tensor: Any) -> Any:
-            if self._resting:
+            if self._resting or not (self.own or self._steps_in == get_ident()):
                 return None
             hook.index = self.index
             try:
@@ -172,22 +190,43 @@ class Inside:
         point = self.points[name]
         if not self.points.axes and name.endswith(f".{IN}"):
 
-            def before(_: Any, given: tuple[Any, ...]) -> Any:
-                first = next((one for one in given if _is_tensor(one)), None)
-                made = None if first is None else seen(first)
-                return None if made is None else tuple(made if one is first else one for one in given)
+            def before(_: Any, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
+                made = _changed(given, seen)
+                if made is not None:
+                    return made, named
+                made = None if _first(given) is not None else _changed(named, seen)
+                return None if made is None else (given, made)
 
-            return point.register_forward_pre_hook(before)
+            return point.register_forward_pre_hook(before, with_kwargs=True)
 
         def after(_: Any, __: tuple[Any, ...], out: Any) -> Any:
-            if _is_tensor(out):
-                return seen(out)
-            if isinstance(out, Sequence) and not isinstance(out, str) and len(out) and _is_tensor(out[0]):
-                made = seen(out[0])
-                return None if made is None else (made, *out[1:])
-            return None
+            return seen(out) if _is_tensor(out) else _changed(out, seen)
 
         return point.register_forward_hook(after)
+
+
+def _first(among: Any) -> Any:
+    """The key of the first tensor in a tuple, a list or a dict; None where there is none."""
+    if isinstance(among, dict):
+        return next((key for key, one in among.items() if _is_tensor(one)), None)
+    if isinstance(among, tuple | list):
+        return next((place for place, one in enumerate(among) if _is_tensor(one)), None)
+    return None
+
+
+def _changed(among: Any, seen: Callable[[Any], Any]) -> Any:
+    """The same collection with its first tensor replaced by what ``seen`` gives for it; None where it gives none."""
+    key = _first(among)
+    made = None if key is None else seen(among[key])
+    if made is None:
+        return None
+    if isinstance(among, dict):
+        out = copy.copy(among)
+        out[key] = made
+        return out
+    parts = [*among[:key], made, *among[key + 1 :]]
+    kind: Any = type(among)
+    return kind(*parts) if hasattr(among, "_fields") else kind(parts)
 
 
 def _is_tensor(one: Any) -> bool:
@@ -204,6 +243,8 @@ def _check(made: Any, tensor: Any, hook: Hook) -> None:
             f"the hook on {hook.name} gave {_shape(made)}, expected {_shape(tensor)} as it came; change numbers, not "
             "the shape"
         )
+    if made.is_floating_point() and bool(made.isnan().any()) and not bool(tensor.isnan().any()):
+        raise ProbeError(f"the hook on {hook.name} gave NaN, which a stream would never get rid of; expected numbers")
 
 
 def _shape(tensor: Any) -> str:

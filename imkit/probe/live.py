@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
@@ -21,25 +21,34 @@ from .seen import Seeing, Seen
 MAX_MB = 512
 SLOW_MS = 0.8 * TICK_S * 1000
 SLOW_IN_A_ROW = 2
+MUCH_MS = 2 * TICK_S * 1000
 WARM_STEPS = 2
+KEEP_DROPPED = 8
+MAX_NAME = 80
 
 
 class Looker:
     """What sits in a session's chair while somebody looks in: the same model, layer by layer, with hooks on it.
 
-    It is there only as long as it is needed; then the model itself goes on with the same state. When micro-turns take
-    over 160 ms twice in a row while the session is live, captures are dropped first, then hooks: sound goes on.
+    It is there only as long as it is needed; then the model itself goes on with the same state. While the session is
+    live, sound comes first: two micro-turns in a row of over 160 ms end the captures, then the hooks; one of over
+    400 ms, as next to a cell that computes in Python, ends both at once.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, clock: Callable[[], float] = time.perf_counter) -> None:
         self.session = session
         self.inside = Inside(session.model, strict=False)
         self.captures: list[Capture] = []
         self.changes: list[Change] = []
         self.ms: deque[float] = deque(maxlen=256)
+        self.dropped: deque[str] = deque(maxlen=KEEP_DROPPED)
+        """What ended by itself, and why, the newest last."""
+        self.lock = threading.RLock()
+        """Held while a micro-turn is stepped: what is put on or taken off is so for whole ones."""
+        self._clock = clock
         self._slow = 0
-        self._lock = threading.RLock()
-        self._warm_up()
+        if self.inside.own:
+            self._warm_up()
 
     @property
     def spec(self) -> ModelSpec:
@@ -52,21 +61,24 @@ class Looker:
 
     def step(self, state: Any, percept: Percept) -> tuple[Act, Any]:
         """One micro-turn, looked into. The act says in its diagnostics what was on it."""
-        started_s = time.perf_counter()
-        chair: Any = self.inside
-        for capture in self.captures:
-            chair = capture.over(chair)
-        act, state = chair.step(state, percept)
-        self.ms.append((time.perf_counter() - started_s) * 1000)
-        self._watch()
-        told: dict[str, Any] = {"eager": True}
-        if names := [change.name for change in self.changes if change.on]:
-            told["hooks"] = names
+        with self.lock:
+            told: dict[str, Any] = {"eager": True}
+            if self.changes:
+                told["hooks"] = [change.name for change in self.changes]
+            started_s = self._clock()
+            chair: Any = self.inside
+            for capture in self.captures:
+                chair = capture.over(chair)
+            act, state = chair.step(state, percept)
+            self.ms.append((self._clock() - started_s) * 1000)
+            self._watch()
         return replace(act, diagnostics={**act.diagnostics, **told}), state
 
     def add(self, one: Capture | Change) -> None:
         """From the next micro-turn on."""
-        with self._lock:
+        with self.lock:
+            if self.session.stand_in is not self:
+                self.ms.clear()
             if isinstance(one, Capture):
                 self.captures = [*self.captures, one]
             else:
@@ -75,21 +87,43 @@ class Looker:
 
     def remove(self, one: Capture | Change) -> None:
         """No more; the model itself comes back when nobody looks in."""
-        with self._lock:
+        with self.lock:
             self.captures = [other for other in self.captures if other is not one]
             self.changes = [other for other in self.changes if other is not one]
             if not self.captures and not self.changes and self.session.stand_in is self:
                 self.session.stand_in = None
 
+    def stats(self) -> dict[str, Any]:
+        """What is on now, at what cost, how many hooks failed, and what ended by itself."""
+        return {
+            "told": self.told,
+            "captures": [capture.stats() for capture in self.captures],
+            "changes": [change.name for change in self.changes],
+            "failed_hooks": sum(self.inside.failed.values()),
+            "dropped": list(self.dropped),
+        }
+
+    @property
+    def told(self) -> str:
+        """What is on now, in words; "" for nothing."""
+        sites = {name for capture in self.captures for name in capture.names}
+        words = [f"keeping activations of {len(sites)} site{'s' * (len(sites) != 1)}"] if sites else []
+        if self.changes:
+            words.append(f"model changed: {', '.join(dict.fromkeys(change.name for change in self.changes))}")
+        return ", ".join(words)
+
     def _watch(self) -> None:
         self._slow = self._slow + 1 if self.session.live and self.ms[-1] > SLOW_MS else 0
-        if self._slow < SLOW_IN_A_ROW:
+        much = self._slow > 0 and self.ms[-1] > MUCH_MS
+        if self._slow < SLOW_IN_A_ROW and not much:
             return
+        took = " and ".join(f"{ms:.0f}" for ms in list(self.ms)[-self._slow :])
         self._slow = 0
-        why = f"micro-turns took {self.ms[-2]:.0f} and {self.ms[-1]:.0f} ms of {TICK_S * 1000:.0f}"
-        dropping: Sequence[Capture | Change] = self.captures or self.changes
+        dropping: list[Capture | Change] = [*self.captures]
+        if much or not dropping:
+            dropping += self.changes
         for one in dropping:
-            one.drop(f"dropped, so that sound goes on: {why}")
+            one.drop(f"dropped, so that sound goes on: a micro-turn took {took} ms of {TICK_S * 1000:.0f}")
 
     def _warm_up(self) -> None:
         """The first steps in torch are slow; they are made here, on a state that nobody needs."""
@@ -105,10 +139,6 @@ class Capture:
     """
 
     def __init__(self, looker: Looker, names_filter: NamesFilter, last_s: float, max_mb: float, dtype: Any) -> None:
-        if not 0 < last_s <= 3600:
-            raise ProbeError(f"last_s={last_s!r}: expected seconds, more than 0 and an hour at most")
-        if not max_mb > 0:
-            raise ProbeError(f"max_mb={max_mb!r}: expected more than 0 megabytes")
         self.last_s, self.max_bytes = last_s, int(max_mb * 1e6)
         self.dropped = ""
         """Why it ended by itself, in words; "" while it did not."""
@@ -116,17 +146,26 @@ class Capture:
         self.let_go = 0
         """Micro-turns that were let go of to stay within ``last_s`` and ``max_mb``."""
         self._looker = looker
+        self._ticks = max(1, round(last_s * TICKS_PER_S))
         self._seen: deque[Seen] = deque()
         self._lock = threading.Lock()
-        before = [moment.compute_ms for moment in looker.session.timeline.moments[-50:]]
-        self._before_ms = _median(before)
-        self._seeing = Seeing(looker.inside, names_filter, self._keep, dtype)
-        looker.add(self)
+        timeline = looker.session.timeline
+        self._before_ms = _median([m.compute_ms for m in timeline.moments[-50:] if "eager" not in m.act.diagnostics])
+        with looker.lock:
+            self._seeing = Seeing(
+                looker.inside, names_filter, self._keep, dtype, before=self._lived_through, failed=self.drop
+            )
+            looker.add(self)
+
+    @property
+    def names(self) -> list[str]:
+        """The sites, in the order of the network."""
+        return list(self._seeing.names)
 
     @property
     def on(self) -> bool:
         """Whether it still keeps."""
-        return self in self._looker.captures
+        return self in self._looker.captures and self._looker.session.state != "closed"
 
     def cache(self) -> ActivationCache:
         """What is held now. It does not change any more when the session goes on."""
@@ -135,8 +174,9 @@ class Capture:
         return ActivationCache(seen, self._seeing.axes, self._looker.inside.points)
 
     def stats(self) -> dict[str, Any]:
-        """Micro-turns held and let go, megabytes, and what a micro-turn takes with it and took before, p50 in ms."""
+        """Sites, micro-turns held and let go, megabytes, ms that one takes and took before (p50), and why it ended."""
         return {
+            "sites": len(self._seeing.names),
             "held": len(self._seen),
             "let_go": self.let_go,
             "mb": round(self.bytes / 1e6, 1),
@@ -147,12 +187,14 @@ class Capture:
 
     def stop(self) -> None:
         """Keeps no more; what it holds stays. May be called twice."""
-        self._seeing.close()
-        self._looker.remove(self)
+        with self._looker.lock:
+            self._seeing.close()
+            self._looker.remove(self)
 
     def drop(self, why: str) -> None:
         """Stops and says why."""
         self.dropped = why
+        self._looker.dropped.append(f"capture: {why}")
         self.stop()
 
     def over(self, chair: Any) -> Seeing:
@@ -172,52 +214,68 @@ class Capture:
         why = f"; {self.dropped}" if self.dropped else ""
         return f"Capture({len(self._seeing.names)} sites, {state}, {stats['held']} held, {stats['mb']} MB, {cost}{why})"
 
+    def _lived_through(self) -> list[int]:
+        return [moment.index for moment in self._looker.session.timeline.moments]
+
     def _keep(self, seen: Seen) -> None:
         with self._lock:
+            if self._seen and seen.index <= self._seen[-1].index:  # the session plays from its beginning again
+                self._let_go(len(self._seen))
             self._seen.append(seen)
             self.bytes += seen.nbytes
-            oldest = seen.index - round(self.last_s * TICKS_PER_S)
-            while self._seen and (self._seen[0].index <= oldest or self.bytes > self.max_bytes):
-                self.bytes -= self._seen.popleft().nbytes
-                self.let_go += 1
+            while self._seen and (self._seen[0].index <= seen.index - self._ticks or self.bytes > self.max_bytes):
+                self._let_go(1)
+        if not self._seen:
+            self.drop(
+                f"one micro-turn takes {seen.nbytes / 1e6:.1f} MB, max_mb is {self.max_bytes / 1e6:g}; keep fewer"
+            )
+
+    def _let_go(self, count: int) -> None:
+        for _ in range(count):
+            self.bytes -= self._seen.popleft().nbytes
+        self.let_go += count
 
 
 class Change:
     """Hooks on a session while it runs; ``session.hooks(...)`` and ``session.steer(...)`` make one.
 
     Used in ``with``, or until ``remove()``. When a hook raises, or gives another shape, all of it is taken off;
-    ``dropped`` then says why, and ``session.stats()["failed_hooks"]`` counts it.
+    ``dropped`` then says why, and ``session.stats()["probe"]["failed_hooks"]`` counts it.
     """
 
     def __init__(self, looker: Looker, fwd_hooks: FwdHooks, name: str) -> None:
-        self.name = name
+        self.name = str(name)[:MAX_NAME]
         """How it is called in the timeline."""
         self.dropped = ""
         """Why it was taken off by itself, in words; "" while it was not."""
         self._looker = looker
         self._offs: list[Callable[[], None]] = []
-        try:
-            self._offs += [looker.inside.add(names, function, self.drop) for names, function in fwd_hooks]
-        except Exception:
-            self._take_off()
-            raise
-        if not self._offs:
-            raise ProbeError("fwd_hooks is empty; expected (sites, function), ...")
-        looker.add(self)
+        with looker.lock:
+            try:
+                for names, function in fwd_hooks:
+                    self._offs.append(looker.inside.add(names, function, self.drop))
+            except Exception:
+                self._take_off()
+                raise
+            if not self._offs:
+                raise ProbeError("fwd_hooks is empty; expected (sites, function), ...")
+            looker.add(self)
 
     @property
     def on(self) -> bool:
         """Whether it still changes something."""
-        return self in self._looker.changes
+        return self in self._looker.changes and self._looker.session.state != "closed"
 
     def remove(self) -> None:
         """Takes its hooks off. May be called twice."""
-        self._take_off()
-        self._looker.remove(self)
+        with self._looker.lock:
+            self._take_off()
+            self._looker.remove(self)
 
     def drop(self, why: str) -> None:
         """Takes its hooks off and says why."""
         self.dropped = why
+        self._looker.dropped.append(f"{self.name}: {why}")
         self.remove()
 
     def __enter__(self) -> Self:
@@ -237,8 +295,9 @@ class Change:
 
 def looker_of(session: Session) -> Looker:
     """The one looker of a session, made when first asked for. Raises ProbeError for a model that is closed to looks."""
-    found = session.stand_in if isinstance(session.stand_in, Looker) else None
-    return found or Looker(session)
+    if not isinstance(session.looker, Looker):
+        session.looker = Looker(session)
+    return session.looker
 
 
 def capture(
@@ -258,10 +317,11 @@ def capture(
     nano then steps in torch layer by layer, which takes longer than its one native call; ``stats()`` says how long. It
     drops itself before sound would be dropped, and says so. Raises UnknownSite, ProbeError.
     """
-    if dtype is None:
-        import torch
+    import torch
 
-        dtype = torch.float16
+    _expect(last_s, "last_s", "seconds, an hour at most", 3600)
+    _expect(max_mb, "max_mb", "megabytes", float("inf"))
+    dtype = torch.float16 if dtype is None else dtype
     return Capture(looker_of(session), names_filter, last_s, max_mb, dtype)
 
 
@@ -272,6 +332,12 @@ def change(session: Session, fwd_hooks: FwdHooks, name: str = "hooks") -> Change
     one that passed. Raises UnknownSite, ProbeError.
     """
     return Change(looker_of(session), fwd_hooks, name)
+
+
+def _expect(value: Any, name: str, what: str, most: float) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < value <= most or value == float("inf"):
+        raise ProbeError(f"{name}={value!r}: expected {what}, more than 0")
 
 
 def _median(values: list[float]) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from imkit.adapters import load
@@ -57,10 +57,13 @@ def run_with_cache(
     Raises ProbeError where the past is no longer there or a model cannot be looked into, UnknownSite, ModelError.
     """
     seen: list[Seen] = []
-    with Inside(_model(timeline, model), fwd_hooks) as inside:
+    timeline = _timeline(timeline)
+    chair, own = _model(timeline, model)
+    with Inside(chair, fwd_hooks) as inside:
         names = inside.points.chosen(names_filter)
-        stretch = _begin(timeline, model, inside, start_s, end_s, progress)
-        seeing = Seeing(inside, names, seen.append, dtype)  # after the hooks, so that it sees what they changed
+        stretch = _begin(timeline, own, inside, start_s, end_s, progress)
+        # After the hooks, so that it sees what they changed.
+        seeing = Seeing(inside, names, seen.append, dtype, before=lambda: stretch.before)
         acts = [act for _, act in stretch.through(seeing)]
     return acts, ActivationCache(seen, seeing.axes, inside.points)
 
@@ -79,31 +82,50 @@ def run_with_hooks(
     What came in stays as it was, though the person might have answered otherwise to what is now said. Arguments and
     errors are those of ``run_with_cache``.
     """
-    ledger = Ledger(timeline.output_rate)
+    timeline = _timeline(timeline)
     after = Timeline(timeline.output_rate)
-    with Inside(_model(timeline, model), fwd_hooks) as inside:
-        for moment, act in _begin(timeline, model, inside, start_s, end_s, progress).through(inside):
-            if act.diagnostics.get("yielded"):
+    chair, own = _model(timeline, model)
+    with Inside(chair, fwd_hooks) as inside:
+        stretch = _begin(timeline, own, inside, start_s, end_s, progress)
+        first = stretch.moments[0]
+        ledger = Ledger(timeline.output_rate, max(0, first.epoch - _told(first) - first.yielded))
+        for moment, act in stretch.through(inside):
+            for _ in range(_told(moment) + bool(act.diagnostics.get("yielded"))):
                 ledger.interrupt()
-            after.append(Moment(moment.percept, act, ledger.epoch))
+            calls = tuple(replace(call, tick=act.index, epoch=ledger.epoch) for call in act.calls)
+            after.append(Moment(moment.percept, replace(act, calls=calls), ledger.epoch))
     return after
 
 
-def _model(timeline: Timeline, model: Model) -> InteractionModel[Any]:
+def _told(moment: Moment) -> bool:
+    """Whether an epoch began from outside."""
+    return any(event.kind == "system" and event.payload.get("interrupt") for event in moment.percept.events)
+
+
+def _timeline(given: Any) -> Timeline:
+    """A timeline as it is, or that of a recording."""
+    found = given.timeline() if callable(getattr(given, "timeline", None)) else given
+    if not isinstance(found, Timeline):
+        raise ProbeError(f"{given!r:.80} is no timeline; expected session.timeline or a recording that was opened")
+    return found
+
+
+def _model(timeline: Timeline, model: Model) -> tuple[InteractionModel[Any], bool]:
+    """The model to step, and whether it is the timeline's own."""
     origin = timeline.origin
-    if model is not None and not (origin is not None and model == origin.model):
-        return load(model)
+    if model is not None and (origin is None or (model is not origin.model and model != origin.model)):
+        return load(model), False
     if origin is None:
         raise ProbeError("nobody knows what model made this timeline; say which: model='nano'")
-    seated: InteractionModel[Any] = origin.seated()
-    return seated
+    return origin.seated(), True
 
 
 @dataclass(slots=True)
 class _Stretch:
-    """Moments to live through again, the state to begin with, and the ticks at which a fresh one is opened."""
+    """Moments to live through again, the micro-turns before them, the state to begin with, and where one is opened."""
 
     moments: list[Moment]
+    before: list[int]
     state: Any
     config: OpenConfig
     opened: set[int]
@@ -120,7 +142,7 @@ class _Stretch:
 
 def _begin(
     timeline: Timeline,
-    model: Model,
+    own: bool,
     inside: Inside,
     start_s: float | None,
     end_s: float | None,
@@ -134,8 +156,7 @@ def _begin(
     if not wanted:
         raise ProbeError(f"from start_s={start_s} to end_s={end_s} there is no moment in {timeline!r}")
     at = wanted[0].index
-    own = origin is not None and (model is None or model is origin.model)
-    opened = set(origin.opened) if own else {0}
+    opened = {0} if origin is None else set(origin.opened) if own else {min(origin.opened)}
     begin = max((tick for tick in opened if tick <= at), default=0)
     config = origin.config if origin is not None else OpenConfig()
     nearest = origin.snapshots.before(at) if own and origin.snapshots is not None else None
@@ -147,10 +168,23 @@ def _begin(
     _check_whole(inside, begin, [*past, *wanted])
     if len(past) > TELL_TICKS:
         progress(f"Living through {len(past) / TICKS_PER_S:.1f} s of the past first.")
+    if told := changed_in([*past, *wanted]):
+        progress(f"{told} They are not on now.")
     with inside.resting():
         for moment in past:
             _, state = inside.step(state, moment.percept)
-    return _Stretch(wanted, state, config, {tick for tick in opened if tick > at})
+    before = [moment.index for moment in moments if moment.index < at]
+    return _Stretch(wanted, before, state, config, {tick for tick in opened if tick > at})
+
+
+def changed_in(moments: Iterable[Moment]) -> str:
+    """Which hooks were on, and from when, in words; "" where none were."""
+    first: dict[str, float] = {}
+    for moment in moments:
+        for name in moment.act.diagnostics.get("hooks", ()):
+            first.setdefault(str(name), moment.start_s)
+    told = ", ".join(f"{name} from {start_s:.1f} s on" for name, start_s in first.items())
+    return f"The model was changed then: {told}." if told else ""
 
 
 def _check_whole(inside: Inside, begin: int, moments: Sequence[Moment]) -> None:

@@ -57,6 +57,11 @@ def moment_of(media: Media, line: Mapping[str, Any], machine: Mapping[str, Any])
     told = machine.get("act", _NOTHING)
     if not isinstance(told, dict) and told is not _NOTHING:
         raise ValueError(f"holds the act {told!r:.40}")
+    if "inside" in machine or "hooks" in told:
+        told = {name: value for name, value in told.items() if name not in ("eager", "hooks")}
+    if "inside" in machine:
+        hooks = _list(machine, "inside", _text)
+        told = {**told, "eager": True, **({"hooks": list(hooks)} if hooks else {})}
     if line.get("yielded"):
         told = {**told, "yielded": True} if told else _YIELDED
     act = Act(

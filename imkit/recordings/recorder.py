@@ -262,6 +262,8 @@ class Recorder:
         told = {"i": moment.index, "ms": moment.compute_ms, "late": moment.late, **self._sounded.of(moment)}
         if rounded:
             told["rounded"] = True
+        if act.diagnostics.get("eager"):
+            told["inside"] = list(map(str, act.diagnostics.get("hooks", ())))
         if self.acts:
             told["act"] = plain(act.diagnostics)
         line = (json.dumps(moment.to_json(), sort_keys=True) + "\n").encode()

@@ -66,12 +66,14 @@ def replay(
 ) -> Replay:
     """Steps ``model`` on what was recorded, from a fresh state, with the seed and the tools of then.
 
-    Nothing is delegated again: results come from the recording. ``live`` keeps to the clock, one micro-turn every
+    Nothing is delegated again: results come from the recording. Micro-turns that were looked into are stepped as they
+    were then, by ``model.eager()``, where the model has it. ``live`` keeps to the clock, one micro-turn every
     200 ms; ``heed`` is called with each moment. After the first difference it goes on, uncompared.
 
-    What follows a hole of the recording (forgotten, or lost to a full disk) and what came before a fresh state was
-    opened hangs on what is not there: it is not run, and counted in ``skipped``. Raises RecordingError where sound is
-    damaged or the model is not of the recording's output rate, and whatever the model raises.
+    What follows a hole of the recording (forgotten, or lost to a full disk) or a change inside the model (hooks), and
+    what came before a fresh state was opened, hangs on what is not there: it is not run, and counted in ``skipped``.
+    Raises RecordingError where sound is damaged or the model is not of the recording's output rate, and whatever the
+    model raises.
     """
     rate = recording.facts["output_rate"]
     if model.spec.output_rate != rate:
@@ -81,12 +83,14 @@ def replay(
         )
     result = Replay(Timeline(rate))
     loop: Loop | None = None
+    eager = _eager(recording, model)
+    seats: list[InteractionModel[Any] | None] = [None]
     pacer = RealPacer()
     for moment, opened, why in _steps(recording):
         if opened is not None:
             config = OpenConfig(opened["seed"], tuple(opened["tools"]), opened["options"])
             ledger = Ledger(rate, opened["epoch"])
-            loop = Loop(model, config, ledger=ledger, clock=time.perf_counter)
+            loop = Loop(model, config, ledger=ledger, clock=time.perf_counter, stand_in=lambda: seats[0])
         if why or loop is None:
             loop = None
             result.skipped[why] = result.skipped.get(why, 0) + 1
@@ -95,6 +99,7 @@ def replay(
             pass
         pacer.took(1)
         _follow(loop.ledger, moment)
+        seats[0] = eager if moment.act.diagnostics.get("eager") else None
         now = loop.tick(moment.percept)
         result.timeline.append(now)
         if heed is not None:
@@ -122,8 +127,17 @@ def _steps(recording: Recording) -> Iterator[tuple[Moment, Mapping[str, Any] | N
             why = "it was rounded after the model had heard it"
         if not why and moment.frame_count != content.media.frame_count(at):
             why = "its pictures were not recorded"
+        if not why and (hooks := moment.act.diagnostics.get("hooks")):
+            why = f"from {moment.start_s:.1f} s on the model had been changed by hooks ({', '.join(hooks)})"
         yield moment, None if why else opened, why
         opened = None
+
+
+def _eager(recording: Recording, model: InteractionModel[Any]) -> InteractionModel[Any] | None:
+    """The model as it is stepped while it is looked into; None where it never was, or is the same then."""
+    looked_into = any(moment.act.diagnostics.get("eager") for moment in recording)
+    eager = getattr(model, "eager", None) if looked_into else None
+    return eager() if callable(eager) else None
 
 
 def _follow(ledger: Ledger, moment: Moment) -> None:

@@ -38,6 +38,8 @@ class Watched:
         """The surfaces, and what people do with them."""
         self.reason = ""
         """Why the session is not running, in words; "" while nothing went wrong."""
+        self.looker: Any = None
+        """What looks into the model, made when it first is: see ``imkit.probe.capture``."""
         self._ledger = Ledger(model.spec.output_rate)
         self._inbox = Inbox()
         self._clock = clock
@@ -95,6 +97,7 @@ class Watched:
         "tasks" tells what became of calls: asked, done, failed, refused; of their events: stale (nobody wanted them any
         more) and dropped_parts (over 64 of a task); and of what ``desk.on_cancel`` was given: dropped_callbacks (over
         64 of a task) and callback_errors. The other "callback_errors" is of ``on_surface``, ``on_state`` and sinks.
+        "probe" tells what looks into the model or changes it, at what cost, and what of that ended by itself.
         """
         samples, rate = self._ledger.counts(), self._ledger.output_rate
         return {
@@ -110,6 +113,7 @@ class Watched:
             "sent_s": round(samples.sent / rate, 1),
             "played_s": round(samples.played / rate, 1),
             **self._tally.read(self._inbox, self.source),
+            "probe": {} if self.looker is None else self.looker.stats(),
             "snapshots": len(self.timeline.origin.snapshots or ()) if self.timeline.origin is not None else 0,
         }
 

@@ -16,6 +16,7 @@ export interface StatusFacts {
   camera: { wanted: boolean; on: boolean; permission: Permission };
   demo: boolean;
   recording: string; // what the kernel says of its recording, "" for none
+  inside: string; // what looks into the model or changes it, "" for nothing
   notebook: boolean; // whether the cells of this notebook are shared with the session
   lane: LaneName;
   laneReason: string;
@@ -88,6 +89,7 @@ export function statusWords(f: StatusFacts): string[] {
     if (f.demo) words.push("demo voice speaking");
   }
   if (f.link === "connected" && f.recording) words.push(f.recording);
+  if (f.link === "connected" && f.inside) words.push(f.inside);
   if (f.link === "connected" && f.notebook) words.push("notebook shared: cells, outputs, errors");
   if (f.link === "connected") {
     const trip = f.rttMs === null ? "" : `, ${f.rttMs < 10 ? f.rttMs.toFixed(1) : Math.round(f.rttMs)} ms round trip`;

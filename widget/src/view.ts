@@ -10,7 +10,7 @@ import { headline, hint, type StatusFacts, statusWords } from "./status";
 import { loudness } from "./strip";
 import { StripBox } from "./stripbox";
 import { Talk } from "./talk";
-import { numberOr } from "./protocol";
+import { numberOr, textOr } from "./protocol";
 
 const KINDS = ["microphone", "camera"] as const;
 
@@ -138,7 +138,8 @@ class View {
       link: e.link.state, state: e.session.state, reason: e.session.reason, starting: e.starting, running: e.running, mine: e.mine,
       silentKernel: e.silentKernel, insecure: e.insecure, microphone: device("microphone"), camera: device("camera"),
       demo: e.demo.state === "playing", notebook: e.notebook === true,
-      recording: typeof e.stats.recording === "string" ? e.stats.recording : "", lane: e.link.lane, laneReason: e.link.laneReason, rttMs: e.link.rttMs,
+      recording: typeof e.stats.recording === "string" ? e.stats.recording : "",
+      inside: textOr(e.stats.inside, ""), lane: e.link.lane, laneReason: e.link.laneReason, rttMs: e.link.rttMs,
       computeMs: typeof compute === "number" ? compute : null,
       dropped: numberOr(e.stats.dropped, 0) + e.link.droppedTicks, missed: numberOr(e.stats.missed, 0),
     };

@@ -52,7 +52,7 @@ describe("status", () => {
   const facts: StatusFacts = {
     link: "connected", state: "live", reason: "", starting: false, running: true, mine: true, silentKernel: false, insecure: false,
     microphone: { wanted: true, on: true, permission: "granted" }, camera: { wanted: false, on: false, permission: "granted" },
-    demo: false, notebook: false, recording: "", lane: "socket", laneReason: "", rttMs: 1.84, computeMs: 26.4, dropped: 0, missed: 3,
+    demo: false, notebook: false, recording: "", inside: "", lane: "socket", laneReason: "", rttMs: 1.84, computeMs: 26.4, dropped: 0, missed: 3,
   };
 
   it("says in words what is on", () => {
@@ -64,6 +64,7 @@ describe("status", () => {
   it("says that the notebook is shared, also while nothing runs", () => {
     expect(statusWords({ ...facts, recording: "recording into talk" })).toContain("recording into talk");
     expect(statusWords({ ...facts, link: "lost", recording: "recording into talk" })).not.toContain("recording into talk");
+    expect(statusWords({ ...facts, inside: "model changed: steer" })).toContain("model changed: steer");
     expect(statusWords({ ...facts, notebook: true })).toContain("notebook shared: cells, outputs, errors");
     expect(statusWords({ ...facts, notebook: true, running: false })[0]).toBe("notebook shared: cells, outputs, errors");
     expect(statusWords({ ...facts, notebook: true, link: "lost" })).not.toContain("notebook shared: cells, outputs, errors");
