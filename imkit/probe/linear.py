@@ -10,6 +10,7 @@ the uncertainty is that of drawing other conversations.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +23,7 @@ from imkit.stream import TICKS_PER_S
 from .cache import ATTENTION, ActivationCache
 from .changes import axes_of
 from .errors import ProbeError
-from .seen import mask_of
+from .seen import Seen, mask_of
 from .solvers import Floats, Linear, auc, logistic, r2, ridge
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class LinearProbe:
     guess      what a guess gets: the most frequent class, or the mean (R2 0 or below), of the other conversations
     shuffled   the mean score of probes of labels moved along in time within each conversation
     auc        of two classes: area under the ROC curve of what was held out; None for others
+    error      of numbers: how far off what was held out is read, on average, in units of the labels; None for classes
     direction  float32 [d], length 1: along it the probed rises fastest; of two classes, towards the second
     pattern    float32 [d], length 1: what goes along with it in the activations (Haufe et al. 2014)
     norm       how much the logit, or the number, rises for a step of 1 along ``direction``
@@ -59,6 +61,7 @@ class LinearProbe:
     guess: float
     shuffled: float
     auc: float | None
+    error: float | None
     conversations: int
     count: int
     ahead_s: float
@@ -83,7 +86,7 @@ class LinearProbe:
 
     def __str__(self) -> str:
         name = "right" if self.kind == "logistic" else "R2"
-        area = f", AUC {self.auc:.2f}" if self.auc is not None else ""
+        area = f", AUC {self.auc:.2f}" if self.auc is not None else f", off by {self.error:.2g}" if self.error else ""
         ahead = f" {self.ahead_s:g} s ahead" if self.ahead_s else ""
         return (
             f"{self.site}{ahead}: {name} {self.score:.2f} [{self.interval[0]:.2f}, {self.interval[1]:.2f}]{area}; "
@@ -124,6 +127,7 @@ def fit_probe(
     """
     held = [caches] if isinstance(caches, ActivationCache) else list(caches)
     _apart(held)
+    _no_copies(held)
     if folds < 2:
         raise ProbeError(f"folds={folds}: expected 2 or more, so that every conversation is held out once")
     steps = _steps(ahead_s)
@@ -134,7 +138,6 @@ def fit_probe(
     for number, (cache, label) in enumerate(zip(held, _by_conversation(labels, held), strict=True)):
         x, index = _rows_of(cache, own, rows)
         parts.append((x, _labels_at(label, cache, index, steps, number)))
-    _no_copies([x for x, _ in parts])
     data = _Data.of(parts, own)
     rng = np.random.default_rng(seed)
     fold = rng.permutation(np.arange(len(held)) % min(folds, len(held)))
@@ -146,7 +149,7 @@ def fit_probe(
     centred = data.x - data.x.mean(0)
     return LinearProbe(
         own, data.kind, scored.score, scored.interval(rng), scored.guess, float(np.mean(moved)) if moved else np.nan,
-        scored.auc, len(held), len(data.x), ahead_s, best, data.classes, _unit(weights),
+        scored.auc, scored.error, len(held), len(data.x), ahead_s, best, data.classes, _unit(weights),
         _unit(centred.T @ (centred @ weights)), float(np.linalg.norm(weights)), rows, model,
     )  # fmt: skip
 
@@ -229,6 +232,10 @@ class _Scored:
         if len(self.data.classes) != 2:
             return None
         return auc(self.got[:, 1] - self.got[:, 0], self.data.y == 1)
+
+    @property
+    def error(self) -> float | None:
+        return None if self.data.classes else float(np.abs(self.data.y - self.got[:, 0]).mean())
 
     def interval(self, rng: np.random.Generator) -> tuple[float, float]:
         """Percentiles over conversations drawn with replacement (Davison & Hinkley 1997)."""
@@ -338,13 +345,24 @@ def _apart(caches: list[ActivationCache]) -> None:
                 raise ProbeError(f"conversations {before} and {number} share micro-turn {one.index}; {_ONCE}")
 
 
-def _no_copies(rows: list[Floats]) -> None:
-    """Raises ProbeError where all rows of one conversation are also another's: the same one, lived through again."""
-    held = [{row.tobytes() for row in x} for x in rows]
+def _no_copies(caches: list[ActivationCache]) -> None:
+    """Raises ProbeError where all that one conversation holds is also another's: the same one, lived through again."""
+    held = [{_digest(one) for one in cache.seen} for cache in caches]
     for number, mine in enumerate(held):
         for other, theirs in enumerate(held):
             if other != number and mine <= theirs:
-                raise ProbeError(f"all rows of conversation {number} are rows of conversation {other} too; {_ONCE}")
+                raise ProbeError(
+                    f"all of conversation {number} is in conversation {other} too, number by number; {_ONCE}"
+                )
+
+
+def _digest(one: Seen) -> bytes:
+    """What tells a micro-turn from others: every number that was kept of it."""
+    whole = hashlib.blake2b(str(one.index).encode(), digest_size=16)
+    for name, tensor in sorted(one.at.items()):
+        whole.update(name.encode())
+        whole.update(np.ascontiguousarray(tensor.double().numpy()).tobytes())
+    return whole.digest()
 
 
 def _steps(ahead_s: float) -> int:

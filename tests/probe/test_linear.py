@@ -61,6 +61,7 @@ def test_a_planted_number_is_found_and_read_off():
     assert probe.kind == "ridge"
     assert probe.score > 0.7
     assert probe.auc is None
+    assert 0.1 < probe.error < np.abs(np.concatenate(labels)).mean()
     assert probe.guess <= 0
     assert probe.shuffled < 0.1
     assert torch.dot(probe.direction, DIRECTION) > 0.9
@@ -94,7 +95,7 @@ def test_a_conversation_cannot_be_on_both_sides():
     with pytest.raises(ProbeError, match="conversations 1 and 2 share micro-turn 0"):
         fit_probe([caches[1], caches[0], parts[0]], lambda k: k % 2 == 0, SITE)
     again = conversation(0, labels[0], DIRECTION)  # lived through again: other tensors of the same numbers
-    with pytest.raises(ProbeError, match="all rows of conversation 2 are rows of conversation 0 too"):
+    with pytest.raises(ProbeError, match="all of conversation 2 is in conversation 0 too"):
         fit_probe([caches[0], caches[1], again.between(2.0, 5.0)], lambda k: k % 2 == 0, SITE)
     assert fit_probe(parts[:1] + caches[1:], lambda k: k % 2 == 0, SITE).conversations == 3
 
