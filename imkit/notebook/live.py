@@ -20,7 +20,7 @@ from imkit.stream import Event, InteractionModel, Moment, SessionError, Timeline
 from imkit.tools import NotebookLog, Tool, ToolServer, cell_tools
 
 if TYPE_CHECKING:
-    from imkit.probe import Capture, Change, FwdHooks, NamesFilter
+    from imkit.probe import Capture, Change, FwdHooks, NamesFilter, Steered
 
     from .answers import Answers
     from .copresence import Copresence
@@ -126,6 +126,12 @@ class LiveSession(Session):
         from imkit.probe import change
 
         return change(self, fwd_hooks, name)
+
+    def steer(self, site: str, direction: Any, scale: float = 1.0, **more: Any) -> Steered:
+        """Adds a direction at a site of the model from the next micro-turn on: see ``imkit.probe.steer_live``."""
+        from imkit.probe import steer_live
+
+        return steer_live(self, site, direction, scale, **more)
 
     @property
     def recording(self) -> QueuedRecorder | None:

@@ -6,15 +6,20 @@ Torch is loaded only when a model is opened.
 from .answers import Withheld
 from .branch import Branch
 from .cache import ActivationCache
+from .changes import Steering, ablate, during, patch_from, steer
 from .errors import ForkError, ProbeError, UnknownSite
 from .files import load_cache
 from .fork import Fork, fork
 from .inside import FwdHooks, Hook, Inside
+from .linear import LinearProbe, fit_probe
 from .live import Capture, Change, capture, change
+from .metrics import Metric, first_speak, p_speak, speak_logit
 from .names import NamesFilter, Points
+from .patching import Patched, patch_sweep
 from .positions import Positions
 from .run import hooks, run_with_cache, run_with_hooks, sites
 from .seen import Seen
+from .steered import Steered, steer_live
 
 __all__ = [
     "ActivationCache",
@@ -26,19 +31,34 @@ __all__ = [
     "FwdHooks",
     "Hook",
     "Inside",
+    "LinearProbe",
+    "Metric",
     "NamesFilter",
+    "Patched",
     "Points",
     "Positions",
     "ProbeError",
     "Seen",
+    "Steered",
+    "Steering",
     "UnknownSite",
     "Withheld",
+    "ablate",
     "capture",
     "change",
+    "during",
+    "first_speak",
+    "fit_probe",
     "fork",
     "hooks",
     "load_cache",
+    "p_speak",
+    "patch_from",
+    "patch_sweep",
     "run_with_cache",
     "run_with_hooks",
     "sites",
+    "speak_logit",
+    "steer",
+    "steer_live",
 ]

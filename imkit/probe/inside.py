@@ -24,13 +24,15 @@ from .names import IN, NamesFilter, Points, layer_of
 class Hook:
     """What a hook function is told beside the tensor, ``fn(tensor, hook)``.
 
-    name   the site's own name
-    index  the micro-turn
-    ctx    yours, kept as long as the hook is on
+    name     the site's own name
+    index    the micro-turn
+    percept  what came in
+    ctx      yours, kept as long as the hook is on
     """
 
     name: str
     index: int = 0
+    percept: Percept | None = None
     ctx: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -88,6 +90,7 @@ class Inside:
         self.strict = strict
         self.failed: Counter[str] = Counter()
         self.index = 0
+        self.percept: Percept | None = None
         self._handles: dict[int, Any] = {}
         self._resting = False
         self._steps_in: int | None = None
@@ -114,7 +117,7 @@ class Inside:
 
     def step(self, state: Any, percept: Percept) -> tuple[Act, Any]:
         """One micro-turn of the model, its hooks on."""
-        self.index = percept.index
+        self.index, self.percept = percept.index, percept
         before, self._steps_in = self._steps_in, get_ident()
         try:
             return self.model.step(state, percept)
@@ -170,7 +173,7 @@ class Inside:
         def seen(tensor: Any) -> Any:
             if self._resting or not (self.own or self._steps_in == get_ident()):
                 return None
-            hook.index = self.index
+            hook.index, hook.percept = self.index, self.percept
             try:
                 made = function(tensor, hook)
                 if made is not None:

@@ -14,7 +14,7 @@ from .sound_lanes import Mel, Pictures, Wave, WhoSounds
 from .stack import Lane, Stack
 from .tasks import recorded
 from .unheard import Unheard, unheard
-from .word_lanes import Compute, FloorStates, Marks, Tasks, Words
+from .word_lanes import Compute, FloorStates, Hooks, Marks, Tasks, Words
 
 if TYPE_CHECKING:
     from imkit.session import TaskRecord
@@ -33,6 +33,7 @@ LANE_NAMES = (
     "own voice",
     "tasks",
     "surfaces",
+    "hooks",
     "compute, ms",
 )
 
@@ -100,6 +101,7 @@ def rows(timeline: Timeline, known: Lanes, theme: Theme, parts: Sequence[Unheard
     events = [mark for mark in known.marks if mark.kind == "event"]
     surfaces = [mark for mark in known.marks if mark.kind == "surface"]
     words, one_row, two_rows = (-0.5, 2.0), (0.0, 1.0), (0.0, 2.0)
+    deep = min(3, 1 + max(_at_once(known.hooks), default=0))
     found: list[tuple[bool, Lane]] = [
         (
             bool(known.turns.user or known.turns.model),
@@ -137,6 +139,10 @@ def rows(timeline: Timeline, known: Lanes, theme: Theme, parts: Sequence[Unheard
             Tasks(name="tasks", height_px=44, colour=theme.act, span=two_rows, tasks=known.tasks, end_s=known.end_s),
         ),
         (bool(surfaces), Marks(name="surfaces", height_px=26, colour=theme.act, span=one_row, marks=surfaces)),
+        (
+            bool(known.hooks),
+            Hooks(name="hooks", height_px=22 * deep + 4, span=(0.0, float(deep)), spans=known.hooks, rows=deep),
+        ),
         (
             any(ms > 0 for _, ms in known.compute_ms),
             Compute(name="compute, ms", height_px=44, span=(0.0, 1.2 * DEADLINE_MS), compute_ms=known.compute_ms),
@@ -185,6 +191,11 @@ def legend_of(theme: Theme, parts: Sequence[Unheard] = ()) -> str:
 def _any(known: Lanes, side: str) -> bool:
     sound = known.mic if side == "mic" else known.voice
     return bool((sound.peaks > 0).any()) or (side == "mic" and bool(known.lost))
+
+
+def _at_once(spans: Sequence[Span]) -> list[int]:
+    """How many of the spans before each one are still there when it begins."""
+    return [sum(one.end_s > span.start_s + 1e-6 for one in spans[:number]) for number, span in enumerate(spans)]
 
 
 def _kept(timeline: Timeline) -> bool:

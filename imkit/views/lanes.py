@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -53,6 +53,7 @@ class Lanes:
     marks           calls, results, surfaces and other events, each at its moment
     compute_ms      (tick, milliseconds) of every moment
     lost            input that never came, by the time it is missing from
+    hooks           changes inside the model, for as long as each was on
     """
 
     start_s: float
@@ -70,6 +71,7 @@ class Lanes:
     marks: list[Mark]
     compute_ms: list[tuple[int, float]]
     lost: list[Span]
+    hooks: list[Span] = field(default_factory=list)
 
 
 def lanes_of(timeline: Timeline) -> Lanes:
@@ -97,6 +99,7 @@ def lanes_of(timeline: Timeline) -> Lanes:
         marks=[mark for m in moments for mark in _marks(m)],
         compute_ms=[(m.index, m.compute_ms) for m in moments],
         lost=_lost(moments),
+        hooks=_hooks(moments),
     )
 
 
@@ -137,6 +140,26 @@ def _floor(moments: list[Moment]) -> list[Span]:
             runs[-1] = Span(str(floor), runs[-1].start_s, start_s + TICK_S)
         else:
             runs.append(Span(str(floor), start_s, start_s + TICK_S))
+    return runs
+
+
+def _hooks(moments: list[Moment]) -> list[Span]:
+    """Runs of micro-turns with the same change inside the model, by when each began."""
+    runs: list[Span] = []
+    open_runs: dict[str, int] = {}
+    for moment in moments:
+        told = moment.act.diagnostics.get("hooks")
+        names = dict.fromkeys(map(str, told)) if isinstance(told, list | tuple) else {}
+        open_runs = {
+            name: place
+            for name, place in open_runs.items()
+            if name in names and abs(runs[place].end_s - moment.start_s) < 1e-6
+        }
+        for name in names:
+            place = open_runs.setdefault(name, len(runs))
+            if place == len(runs):
+                runs.append(Span(name, moment.start_s, moment.start_s))
+            runs[place] = Span(name, runs[place].start_s, moment.start_s + TICK_S)
     return runs
 
 

@@ -217,6 +217,35 @@ class Tasks(Lane):
 
 
 @dataclass
+class Hooks(Lane):
+    """Each change inside the model for as long as it was on, with its name where that has room."""
+
+    spans: Sequence[Span]
+    rows: int = 1
+
+    def drawn(self, view: View, theme: Theme) -> list[dict[str, Any]]:
+        """Bars and names."""
+        around, s_per_px = view.around, view.s_per_px
+        lasting = [span.end_s - span.start_s for span in self.spans]
+        placed = zip(self.spans, rows_of(self.spans, lasting, self.rows), strict=True)
+        near = [
+            (s, self.rows - row - 0.5) for s, row in placed if s.end_s > around.start_s and s.start_s < around.end_s
+        ]
+        named = []
+        for span, y in near:
+            begin_s = max(span.start_s, view.start_s) + 4 * s_per_px
+            text = cut(span.text, (min(span.end_s, view.end_s) - begin_s) / s_per_px - 4)
+            if len(text) > 3 or text == span.text:
+                named.append((begin_s, y, text))
+        return [
+            bars(
+                [s for s, _ in near], [y for _, y in near], 0.8, faint(theme.ink, 0.16), 2 * s_per_px, apart=theme.band
+            ),
+            labels(named, theme.ink),
+        ]
+
+
+@dataclass
 class Marks(Lane):
     """What happened at a moment, with its words where they have room."""
 
