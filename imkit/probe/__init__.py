@@ -4,12 +4,14 @@ Torch is loaded only when a model is opened.
 """
 
 from .answers import Withheld
+from .attention import StreamAttention, attention_by_stream, attention_figure
 from .branch import Branch
 from .cache import ActivationCache
 from .errors import ForkError, ProbeError, UnknownSite
 from .files import load_cache
 from .fork import Fork, fork
 from .inside import FwdHooks, Hook, Inside
+from .lens import Lens, logit_lens
 from .live import Capture, Change, capture, change
 from .names import NamesFilter, Points
 from .positions import Positions
@@ -26,18 +28,23 @@ __all__ = [
     "FwdHooks",
     "Hook",
     "Inside",
+    "Lens",
     "NamesFilter",
     "Points",
     "Positions",
     "ProbeError",
     "Seen",
+    "StreamAttention",
     "UnknownSite",
     "Withheld",
+    "attention_by_stream",
+    "attention_figure",
     "capture",
     "change",
     "fork",
     "hooks",
     "load_cache",
+    "logit_lens",
     "run_with_cache",
     "run_with_hooks",
     "sites",
