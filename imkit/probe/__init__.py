@@ -5,12 +5,14 @@ Torch is loaded only when a model is opened.
 
 from .answers import Withheld
 from .attention import StreamAttention, attention_by_stream, attention_figure
+from .attribution import Attribution, attribute
 from .branch import Branch
 from .cache import ActivationCache
 from .errors import ForkError, ProbeError, UnknownSite
 from .files import load_cache
 from .fork import Fork, fork
 from .inside import FwdHooks, Hook, Inside
+from .integrated import IntegratedGradients
 from .lens import Lens, logit_lens
 from .live import Capture, Change, capture, change
 from .names import NamesFilter, Points
@@ -20,6 +22,7 @@ from .seen import Seen
 
 __all__ = [
     "ActivationCache",
+    "Attribution",
     "Branch",
     "Capture",
     "Change",
@@ -28,6 +31,7 @@ __all__ = [
     "FwdHooks",
     "Hook",
     "Inside",
+    "IntegratedGradients",
     "Lens",
     "NamesFilter",
     "Points",
@@ -39,6 +43,7 @@ __all__ = [
     "Withheld",
     "attention_by_stream",
     "attention_figure",
+    "attribute",
     "capture",
     "change",
     "fork",
