@@ -19,6 +19,7 @@ from .names import NamesFilter, Points
 from .positions import Positions
 from .run import hooks, run_with_cache, run_with_hooks, sites
 from .seen import Seen
+from .why import Why, why
 
 __all__ = [
     "ActivationCache",
@@ -40,6 +41,7 @@ __all__ = [
     "Seen",
     "StreamAttention",
     "UnknownSite",
+    "Why",
     "Withheld",
     "attention_by_stream",
     "attention_figure",
@@ -53,4 +55,5 @@ __all__ = [
     "run_with_cache",
     "run_with_hooks",
     "sites",
+    "why",
 ]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_BACK_S = 6.0
-N_STEPS = 24
+N_STEPS = 200
 AT_ONCE = 4
 Floats = npt.NDArray[np.float32]
 
@@ -52,7 +52,6 @@ class Attribution:
     output_value: float
     baseline_value: float
     delta: float
-    n_steps: int
 
     @property
     def at_s(self) -> float:
@@ -113,7 +112,9 @@ def attribute(
     of         the sources, of "microphone", "own", "words", "acts", "pictures", "clock"; the others are held too
     baselines  by source, another beginning of the way than silence, words that say nothing, nothing done, grey
                pictures and no clock
-    n_steps, internal_batch_size  as of ``IntegratedGradients``, and captum
+    n_steps    gradients to be taken at most, where they are needed (``method="adaptive"`` of ``IntegratedGradients``);
+               when they did not do, ``delta`` of what is given says by how much
+    internal_batch_size  how many of them at once
 
     Raises ProbeError, as ``run_with_cache`` does.
     """
@@ -185,7 +186,12 @@ def attribute_recorded(
 
     gradients = IntegratedGradients(forward)
     found, delta = gradients.attribute(
-        xs, starts, n_steps=n_steps, internal_batch_size=internal_batch_size, return_convergence_delta=True
+        xs,
+        starts,
+        n_steps=n_steps,
+        method="adaptive",
+        internal_batch_size=internal_batch_size,
+        return_convergence_delta=True,
     )
     value = float(logits[number] - (logits[other] if other is not None else 0))
     values = {name: _summed(name, one, unrolled) for name, one in zip(names, found, strict=True)}
@@ -201,7 +207,6 @@ def attribute_recorded(
         value,
         value - float(sum(one.sum() for one in values.values())) + float(delta[0]),
         float(delta[0]),
-        n_steps,
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .lanes import Span
 from .letters import fitted
-from .palette import Theme
+from .palette import Theme, mixed
 from .stack import Lane, View
 from .word_lanes import labels
 
@@ -23,9 +23,10 @@ def rising(theme: Theme, colour: str) -> Scale:
     return [[0, theme.band], [1, colour]]
 
 
-def for_and_against(theme: Theme) -> Scale:
-    """From against (orange) over nothing to for (the model's colour)."""
-    return [[0, theme.both], [0.5, theme.band], [1, theme.me]]
+def for_and_against(theme: Theme, share: float = 1.0) -> Scale:
+    """From against (orange) over nothing to for (the model's colour); paler with a ``share`` below 1."""
+    against, for_it = (mixed(colour, theme.band, share) for colour in (theme.both, theme.me))
+    return [[0, against], [0.5, theme.band], [1, for_it]]
 
 
 @dataclass

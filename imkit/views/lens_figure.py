@@ -20,7 +20,7 @@ _STRIP_PX = 20
 
 
 def lens_figure(
-    probs: NDArray[np.float64],
+    probs: NDArray[np.floating[Any]],
     labels: Sequence[str],
     classes: Sequence[str],
     start_s: NDArray[np.float64],
@@ -56,7 +56,7 @@ def lens_figure(
 
 
 def lens_lanes(
-    probs: NDArray[np.float64],
+    probs: NDArray[np.floating[Any]],
     labels: Sequence[str],
     classes: Sequence[str],
     start_s: NDArray[np.float64],
@@ -105,7 +105,7 @@ def _colour_of(output: str, number: int, theme: Theme) -> str:
 
 
 def _strip(
-    probs: NDArray[np.float64],
+    probs: NDArray[np.floating[Any]],
     name: str,
     classes: Sequence[str],
     start_s: NDArray[np.float64],
