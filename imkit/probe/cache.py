@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from imkit.stream import TICKS_PER_S
 
+from . import residual
+from .decisions import Answer
 from .errors import ProbeError, UnknownSite
 from .names import Name, Points, other_names, plain_name
 from .positions import SLOTS, Positions, of_parts, of_tokens
+from .residual import Slice
 from .seen import Seen, Tokens, mask_of
 
 if TYPE_CHECKING:
@@ -150,6 +153,88 @@ class ActivationCache(Mapping[str, "Tensor"]):
             f"ActivationCache({start_s:.1f} to {end_s:.1f} s, {len(self.seen)} micro-turns, {len(self)} sites, "
             f"{self.nbytes / 1e6:.1f} MB)"
         )
+
+    # --- taken apart
+
+    def accumulated_resid(
+        self,
+        layer: int | None = None,
+        incl_mid: bool = False,
+        apply_ln: bool = False,
+        pos_slice: Slice = None,
+        mlp_input: bool = False,
+        return_labels: bool = False,
+    ) -> Any:
+        """The residual stream before each layer up to ``layer`` [component, batch, pos, d_model].
+
+        layer      up to the stream into this layer, that included; None or -1 are all, and the stream after the last
+        incl_mid   also between the two halves of each layer
+        apply_ln   through the norm of ``layer`` (None: the final one) with its scale frozen; see ``probe/residual.py``
+        pos_slice  one position, a (start, stop), a slice, a list or a mask of positions; -1 is the last act token
+        mlp_input  up to the input of the perceptron of ``layer`` instead of its attention
+        return_labels  also ``["0_pre", "0_mid", ..., "final_post"]``
+
+        As in TransformerLens. Raises ProbeError without the model's weights, UnknownSite for what was not kept.
+        """
+        return residual.accumulated_resid(self, layer, incl_mid, apply_ln, pos_slice, mlp_input, return_labels)
+
+    def decompose_resid(
+        self,
+        layer: int | None = None,
+        mlp_input: bool = False,
+        mode: Literal["all", "mlp", "attn"] = "all",
+        apply_ln: bool = False,
+        pos_slice: Slice = None,
+        incl_embeds: bool = True,
+        return_labels: bool = False,
+    ) -> Any:
+        """What embedding, attention and perceptrons added before ``layer`` [component, batch, pos, d_model].
+
+        The parts sum to the residual stream. Labels are ``["embed", "0_attn_out", "0_mlp_out", ...]``; ``mode`` takes
+        only "mlp" or "attn" of the layers. The rest is as for ``accumulated_resid``.
+        """
+        return residual.decompose_resid(self, layer, mlp_input, mode, apply_ln, pos_slice, incl_embeds, return_labels)
+
+    def stack_head_results(
+        self,
+        layer: int | None = -1,
+        return_labels: bool = False,
+        incl_remainder: bool = False,
+        pos_slice: Slice = None,
+        apply_ln: bool = False,
+    ) -> Any:
+        """What each head before ``layer`` adds to the residual stream [component, batch, pos, d_model].
+
+        It is z through the head's rows of the out projection. Labels are ``["L0H0", "L0H1", ...]``; with
+        ``incl_remainder`` also all that no head added, so that the sum is the stream.
+        """
+        return residual.stack_head_results(self, layer, return_labels, incl_remainder, pos_slice, apply_ln)
+
+    def apply_ln_to_stack(
+        self, residual_stack: Tensor, layer: int | None = None, mlp_input: bool = False, pos_slice: Slice = None
+    ) -> Tensor:
+        """A stack of parts through the norm before ``layer`` (None: the final one), with its scale frozen."""
+        return residual.apply_ln_to_stack(self, residual_stack, layer, mlp_input, pos_slice)
+
+    def logit_attrs(
+        self,
+        residual_stack: Tensor,
+        output: str = "floor",
+        answer: Answer | Sequence[Answer] = "speak",
+        incorrect: Answer | Sequence[Answer] | None = None,
+        pos_slice: Slice = None,
+    ) -> Tensor:
+        """What each part of a stack adds to a logit, directly [component, batch, act] (heard: [.., audio]).
+
+        residual_stack  of one of the methods above, *not* normed; of all positions or of those the output is read from
+        output     "floor", "words", "heard" or "call"
+        answer     a class by name or number, or one for each position; what TransformerLens calls ``tokens``
+        incorrect  its logit is taken off, ``incorrect_tokens`` there
+        pos_slice  what the stack was taken with, if with any
+
+        Over all parts it sums to the logit less the head's bias. Raises ProbeError.
+        """
+        return residual.logit_attrs(self, residual_stack, output, answer, incorrect, pos_slice)
 
     # --- kept in files
 

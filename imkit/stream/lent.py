@@ -22,6 +22,7 @@ LENT: Final = {
     "fork": "probe:fork",
     "run_with_cache": "probe:run_with_cache",
     "run_with_hooks": "probe:run_with_hooks",
+    "why": "probe:why",
 }
 """Method -> the function that it is, which takes the timeline first."""
 
@@ -76,6 +77,10 @@ class Lent:
     def run_with_hooks(self, *given: Any, **named: Any) -> Any:
         """What a model does in it with hooks on: ``imkit.probe.run_with_hooks``."""
         return self._lent("run_with_hooks", given, named)
+
+    def why(self, *given: Any, **named: Any) -> Any:
+        """What led to a decision, as far as can be seen: ``imkit.probe.why``."""
+        return self._lent("why", given, named)
 
     def _lent(self, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         module, _, function = LENT[name].partition(":")

@@ -85,6 +85,12 @@ def faint(colour: str, opacity: float) -> str:
     return f"rgba({red},{green},{blue},{opacity:g})"
 
 
+def mixed(colour: str, ground: str, share: float) -> str:
+    """``share`` of one colour and the rest of another, all #rrggbb."""
+    parts = ((int(colour[i : i + 2], 16), int(ground[i : i + 2], 16)) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(share * a + (1 - share) * b):02x}" for a, b in parts)
+
+
 def css_variables() -> str:
     """Both themes as CSS: what the system prefers, unless ``data-theme`` on the root element says which."""
 
