@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from imkit.stream import TICK_S, TICKS_PER_S, Timeline, tick_of
 
+from .again import Model, begin, seated, timeline_of
 from .decisions import Answer, Decision
 from .errors import ProbeError
 from .inside import Inside
 from .integrated import IntegratedGradients
 from .positions import Positions
-from .run import Model, _begin, _model
 from .unroll import SOURCES, Recorder, Unrolled
 
 if TYPE_CHECKING:
@@ -118,10 +118,12 @@ def attribute(
 
     Raises ProbeError, as ``run_with_cache`` does.
     """
-    with Inside(_model(timeline, model)) as inside:
+    timeline = timeline_of(timeline)
+    found, own = seated(timeline, model)
+    with Inside(found) as inside:
         recorder = Recorder(inside)
         start_s, end_s = stretch_of(at_s, back_s)
-        for _ in _begin(timeline, model, inside, start_s, end_s, progress).through(recorder):
+        for _ in begin(timeline, own, inside, start_s, end_s, progress).through(recorder):
             pass
         return attribute_recorded(
             recorder,

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from imkit.stream import TICK_S, Act, Moment, Timeline
 
+from .again import Model, begin, seated, timeline_of
 from .cache import ATTENTION, ActivationCache
 from .changes import Rows, axes_of, patch_from
 from .errors import ProbeError
@@ -30,7 +31,6 @@ from .inside import HookFunction, Inside
 from .metrics import Measured
 from .names import NamesFilter
 from .progress import Bar, bar, quiet
-from .run import Model, _begin, _model
 from .seen import Seeing, Seen
 
 if TYPE_CHECKING:
@@ -139,18 +139,21 @@ def patch_sweep(
     """
     if by not in ("layer", "head") or isinstance(width, bool) or not isinstance(width, int) or width < 1:
         raise ProbeError(f"patch_sweep(by={by!r}, width={width!r}): expected by 'layer' or 'head', and width from 1 on")
+    clean, corrupted = timeline_of(clean), timeline_of(corrupted)
     end_of_both_s = _alike(clean, corrupted)
     needed_s = until_s if until_s is not None else getattr(metric, "needs_until_s", None)
     last_s = end_of_both_s if needed_s is None else min(needed_s, end_of_both_s)
-    with Inside(_model(clean, model)) as inside:
+    found, own = seated(clean, model)
+    owns = own, seated(corrupted, model)[1] and own
+    with Inside(found) as inside:
         names = inside.points.chosen(_default_sites(by) if sites is None else sites)
         if wrong := [name for name in names if ATTENTION in axes_of(name)]:
             raise ProbeError(f"{wrong[0]} cannot be patched by token; patch what the heads mix, attn.o.hook_in")
         wanted = [*getattr(metric, "sites", ()), *metric_sites]
         reads = inside.points.chosen(wanted) if wanted else []
         runs = [
-            _lived(_begin(one, model, inside, start_s, last_s, _told(progress)), inside, {*names, *reads})
-            for one in (clean, corrupted)
+            _lived(begin(one, its_own, inside, start_s, last_s, _told(progress)), inside, {*names, *reads})
+            for one, its_own in zip((clean, corrupted), owns, strict=True)
         ]
         ends = [float(metric(run.acts, run.reading(reads))) for run in runs]
         if not abs(ends[0] - ends[1]) > LEAST_RANGE * max(1.0, *map(abs, ends)):
@@ -159,7 +162,7 @@ def patch_sweep(
                 "to bring back; take a pair of timelines, or a time, at which the model does something else"
             )
         cells = _cells(runs[0], runs[1], names, by, width, end_s)
-        walk = _Walk(inside, _begin(corrupted, model, inside, start_s, last_s, _told(None)), reads, runs[1])
+        walk = _Walk(inside, begin(corrupted, owns[1], inside, start_s, last_s, _told(None)), reads, runs[1])
         raw = np.full((len(cells.rows), len(cells.index)), ends[1])
         for row, column in (progress or quiet)(cells.todo, total=len(cells.todo), desc="patching"):
             at = range(cells.index[column], cells.index[column] + width)

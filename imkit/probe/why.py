@@ -12,6 +12,7 @@ import numpy as np
 
 from imkit.stream import TICK_S, Timeline
 
+from .again import Model, begin, seated, timeline_of
 from .attention import PATTERN, StreamAttention, attention_by_stream
 from .attribution import AT_ONCE, N_STEPS, Attribution, attribute_recorded, stretch_of
 from .cache import ActivationCache
@@ -19,7 +20,6 @@ from .decisions import Answer
 from .errors import ProbeError
 from .inside import Inside
 from .lens import Lens, logit_lens
-from .run import Model, _begin, _model
 from .seen import Seeing, Seen
 from .unroll import Recorder
 
@@ -106,9 +106,11 @@ def why(
     """
     start_s, end_s = stretch_of(at_s, back_s)
     seen: list[Seen] = []
-    with Inside(_model(timeline, model)) as inside:
+    timeline = timeline_of(timeline)
+    chair, own = seated(timeline, model)
+    with Inside(chair) as inside:
         recorder = Recorder(inside)
-        stretch = _begin(timeline, model, inside, start_s, end_s, progress)
+        stretch = begin(timeline, own, inside, start_s, end_s, progress)
         seeing = Seeing(inside, _needed, seen.append)
         seeing.chair = recorder
         for _ in stretch.through(seeing):
