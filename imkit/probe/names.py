@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from .errors import ProbeError, UnknownSite
 
@@ -94,9 +94,7 @@ class Points(Mapping[str, "nn.Module"]):
         """
         if names_filter is None:
             return list(self._at)
-        if isinstance(names_filter, str):
-            return [self.canonical(names_filter)]
-        if _is_short(names_filter):
+        if isinstance(names_filter, str) or _is_short(names_filter):
             return [self.canonical(names_filter)]
         if callable(names_filter):
             enough = all if names_filter(NO_SITE) else any
@@ -106,7 +104,8 @@ class Points(Mapping[str, "nn.Module"]):
             return found
         if not isinstance(names_filter, Iterable):
             raise ProbeError(f"names_filter={names_filter!r}: expected a name, several, a function of a name, or None")
-        wanted = {self.canonical(name) for name in names_filter}
+        several: Iterable[Any] = names_filter
+        wanted = {self.canonical(name) for name in several}
         if not wanted:
             raise ProbeError("names_filter is empty; None means all sites")
         return [name for name in self._at if name in wanted]

@@ -7,20 +7,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from looking import small_nano
+from looking import Guest
 
 from imkit.capture import Silence
 from imkit.cli.bench import rss_mb
 from imkit.probe import capture
 from imkit.session import Session
 
-MAX_MB = 8.0
+MAX_MB = 20.0
 
 
 @pytest.mark.slow
-def test_an_hour_with_everything_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
-    nano, held, grown = small_nano(tmp_path_factory.mktemp("small"), graph=True), [0], []
-    with Session(nano, namespace={}, snapshots=False) as session, capture(session, last_s=3600, max_mb=MAX_MB) as kept:
+def test_an_hour_with_everything_kept() -> None:
+    held, grown = [0], []
+    with (
+        Session(Guest(), namespace={}, snapshots=False) as session,
+        capture(session, last_s=3600, max_mb=MAX_MB) as kept,
+    ):
 
         def put(moment: Any) -> None:
             held[0] = max(held[0], kept.bytes)
@@ -35,4 +38,4 @@ def test_an_hour_with_everything_kept(tmp_path_factory: pytest.TempPathFactory) 
         f"held {held[0] / 1e6:.2f} MB at most, the process {grown[11]:.0f} MB after 11 and {grown[-1]:.0f} after 59 min"
     )
     assert 0 < held[0] <= MAX_MB * 1e6
-    assert grown[-1] - grown[11] < 10
+    assert grown[-1] - grown[11] < 15  # the timeline keeps the moments of eight hours, without their sound
