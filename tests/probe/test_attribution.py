@@ -8,8 +8,8 @@ import torch
 from tiny_talk import tiny_nano, tiny_talk
 
 from imkit.probe import IntegratedGradients, ProbeError, attribute, run_with_cache
+from imkit.probe.again import begin
 from imkit.probe.inside import Inside
-from imkit.probe.run import _begin
 from imkit.probe.unroll import Recorder, Unrolled
 
 
@@ -77,7 +77,7 @@ def test_wrong_arguments_are_said() -> None:
 def unrolled_of(timeline, start_s: float, end_s: float, output: str = "floor", part: int = 0) -> Unrolled:
     with Inside(timeline.origin.seated()) as inside:
         recorder = Recorder(inside)
-        list(_begin(timeline, None, inside, start_s, end_s, print).through(recorder))
+        list(begin(timeline, True, inside, start_s, end_s, print).through(recorder))
         return Unrolled(recorder, output, part)
 
 
