@@ -83,7 +83,12 @@ __all__ = [
 ]
 
 
+_PARTS = {"measures", "probe", "recordings", "views"}  # that users reach by name: imkit.probe.sites("nano")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _PARTS:
+        return import_module(f".{name}", __name__)
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, _, inside = _HOME[name].partition(":")

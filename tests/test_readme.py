@@ -27,6 +27,16 @@ def test_the_lines_about_a_timeline_run(tmp_path: Path, monkeypatch: pytest.Monk
         assert hasattr(timeline, called) or hasattr(timeline.fork(1.0), called), called
 
 
+def test_the_lines_about_the_inside_run() -> None:
+    (lines,) = (code for code in CODE if "run_with_cache" in code)
+    sound = np.random.default_rng(1).normal(0, 0.02, 4 * 16_000).astype(np.float32)
+    with imkit.Session() as session:
+        names = {"timeline": session.run(AudioArray(sound, 16_000)), "imkit": imkit}
+    exec(lines, names)
+    assert [act.index for act in names["acts"]] == [moment.index for moment in names["after"]]
+    assert len(names["cache"].positions) >= 5 * len(names["acts"])
+
+
 def test_the_lines_that_make_a_session_are_those_of_its_arguments() -> None:
     (line,) = (code for code in CODE if code.startswith("imkit.Session(model="))
     with eval(line, {"imkit": imkit}) as session:
