@@ -12,7 +12,7 @@ PLAN = Path(__file__).parents[2] / "models" / "nano" / "ablation.toml"
 
 
 class Constant:
-    name = "constant"
+    name, folder = "constant", None
 
     def run(self, **inputs):
         return {name: np.array([0.0, 2.0, 1.0], np.float32) for name in (*ablate.DECODED, "new_keys")}
