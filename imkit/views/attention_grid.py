@@ -74,9 +74,7 @@ def attention_grid(
     legend = "&nbsp;&nbsp; ".join(
         f"<span style='color:{colour}'>■</span> {plain(name)}" for name, colour in zip(streams, palette, strict=True)
     )
-    told = (
-        f"<b>shares of attention</b>, {clock(round(float(start_s[0]), 1))} to {clock(round(float(start_s[-1]), 1))} s"
-    )
+    told = f"<b>shares of attention</b>, in each field from {clock(round(float(start_s[0]), 1))} to {clock(round(float(start_s[-1]), 1))} s"
     if notices:
         told += f"&nbsp;&nbsp; <span style='color:{colours.late}'>{'; '.join(notices)}</span>"
     place: dict[str, Any] = {"xref": "paper", "yref": "paper", "x": 0, "xanchor": "left", "yanchor": "bottom", "y": 1}

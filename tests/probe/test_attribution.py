@@ -52,6 +52,20 @@ def test_it_is_complete_and_the_batch_inside_does_not_matter() -> None:
     assert rough.abs().max() > 1e-2
 
 
+def test_adaptive_puts_its_points_where_the_output_goes_over() -> None:
+    def steep(x: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(400 * (x.sum(1) - 1.23)) + 0.1 * x[:, 0]
+
+    x = torch.tensor([[1.0, 0.5, 0.5]])
+    even, adaptive = (
+        IntegratedGradients(steep).attribute(x, n_steps=60, method=method, return_convergence_delta=True)
+        for method in ("gausslegendre", "adaptive")
+    )
+    assert abs(even[1]) > 0.05
+    assert abs(adaptive[1]) < 0.03
+    assert torch.allclose(adaptive[0], torch.tensor([[0.6, 0.25, 0.25]]), atol=0.03)
+
+
 def test_captum_finds_the_same() -> None:
     attr = pytest.importorskip("captum.attr")
     torch.manual_seed(0)
