@@ -74,7 +74,8 @@ def attention_grid(
     legend = "&nbsp;&nbsp; ".join(
         f"<span style='color:{colour}'>■</span> {plain(name)}" for name, colour in zip(streams, palette, strict=True)
     )
-    told = f"<b>shares of attention</b>, in each field from {clock(round(float(start_s[0]), 1))} to {clock(round(float(start_s[-1]), 1))} s"
+    first, last = (clock(round(float(at), 1)) for at in (start_s[0], start_s[-1]))
+    told = f"<b>shares of attention</b>, in each field from {first} to {last} s"
     if notices:
         told += f"&nbsp;&nbsp; <span style='color:{colours.late}'>{'; '.join(notices)}</span>"
     place: dict[str, Any] = {"xref": "paper", "yref": "paper", "x": 0, "xanchor": "left", "yanchor": "bottom", "y": 1}
