@@ -222,6 +222,9 @@ def pack(
         tick_start[b, n:] = n
         is_word[b, :n] = [w == 1 for _, _, w in kinds]
         said[b, 1:], floor_in[b, 1:], call_in[b, 1:] = scene.word[:-1], scene.floor[:-1], scene.call[:-1]
+        for k, (word, floor, call) in scene.did.items():
+            if k + 1 < ticks:
+                said[b, k + 1], floor_in[b, k + 1], call_in[b, k + 1] = word, floor, call
         if augment:
             said[b, rng.random(ticks) < 0.02] = 0
         for i, k in enumerate(sorted(scene.frames)):

@@ -3,7 +3,9 @@
 ``imkit.scenes`` says in every trial what a perfect model would do (``World.expect``). Here a teacher does just that,
 with nano's own words and within what nano can know: a reply to speech comes when the last word can be read as text, a
 reply to a sight in the micro-turn that shows it. What it did is what the network learns: an oracle is imitated, in a
-closed loop; the network's own mistakes are not played.
+closed loop. The network's own mistakes are not played, but one kind is put in (Laskey et al. 2017, arXiv 1703.09327):
+the teacher goes on talking for a while after a stop, and at every micro-turn of that the network learns to stop. Without
+it, what it did last (which it is told) said all there is to know: it was silent if it had been, and went on if it had.
 """
 
 from __future__ import annotations
@@ -50,6 +52,8 @@ from .wake import WakeWords
 BY_PEOPLE = {"order_recording": "orders", "wake_cue": "wakewords", "wake_other": "wakewords"}
 """Kinds of trials that need recordings of people, and the suite that each is of."""
 
+LAPSES = 0.5  # of all trials, in which a stop is obeyed some micro-turns late
+LAPSE_TICKS = 9
 HUSH_S = 0.3  # so long after the first word that is no backchannel began, or at its end, the teacher falls silent
 CALL_OF_TOOL = {"list_variables": "list"}
 
@@ -93,8 +97,9 @@ class TrainingCast(Cast):
 class Teacher:
     """Sits in the chair of a trial and does what is expected, in nano's voice."""
 
-    def __init__(self, world: World, clips: Speaker, late_hush: bool = False) -> None:
-        self.world, self.clips, self.late_hush = world, clips, late_hush
+    def __init__(self, world: World, clips: Speaker, late_hush: bool = False, lapse: int = 0) -> None:
+        self.world, self.clips, self.late_hush, self.lapse = world, clips, late_hush, lapse
+        self.lapsing = False
         self.done: set[int] = set()
         self.waiting: deque[tuple[str, int, str]] = deque()
         self.sound = np.zeros(0, np.float32)
@@ -127,9 +132,15 @@ class Teacher:
     def step(self, percept: Percept) -> Act:
         """One micro-turn."""
         calls: list[Call] = []
+        lapsed, self.lapsing = self.lapsing, False
         for i, wanted in enumerate(self.world.expected):
             if i in self.done or wanted.withdrawn or percept.index < self.due(wanted):
                 continue
+            if not wanted.words and wanted.call is None and percept.index < self.due(wanted) + self.lapse:
+                self.lapsing = self.rest > 0 or bool(self.waiting)
+                continue
+            if lapsed:
+                self.hush()
             if wanted.call is not None:
                 if calls:  # one call a micro-turn
                     continue
@@ -202,7 +213,9 @@ class Rehearsal:
                 tools=tools,
             )  # fmt: skip
             try:
-                page.play(self.play_of(name), world, Teacher(world, self.clips, bool(rng.random() < LATE_HUSH)))
+                lapse = int(rng.integers(1, LAPSE_TICKS)) if rng.random() < LAPSES else 0
+                teacher = Teacher(world, self.clips, bool(rng.random() < LATE_HUSH), lapse)
+                page.play(self.play_of(name), world, teacher)
             except SuiteError as error:
                 if "gives no word times" not in str(error):
                     raise
@@ -221,6 +234,7 @@ class Page:
         self.frames: dict[int, npt.NDArray[np.uint8]] = {}
         self.words_in: dict[int, list[tuple[int, int]]] = {}
         self.slots: dict[int, list[int]] = {}
+        self.did: dict[int, tuple[int, int, int]] = {}
         self.spans: list[tuple[str, float, float]] = []
 
     def play(self, play: Callable[[World], Play], world: World, teacher: Teacher) -> None:
@@ -234,7 +248,7 @@ class Page:
             percept = world.percept()
             act = teacher.step(percept)
             world.hear(act)
-            self._write(percept, act, teacher.left(percept.index))
+            self._write(percept, act, teacher.left(percept.index), teacher.lapsing)
             self.at += 1
         trial.close()
         end_s = (self.at - begin) * TICK_S
@@ -251,7 +265,7 @@ class Page:
                 if note_word(self.heard, self.phase, known, start_s + shift_s, stop_s + shift_s):
                     self.spans.append((word, start_s + shift_s, stop_s + shift_s))
 
-    def _write(self, percept: Percept, act: Act, left: int) -> None:
+    def _write(self, percept: Percept, act: Act, left: int, lapsing: bool) -> None:
         k = self.at
         self.microphone[k * TICK : (k + 1) * TICK] = percept.audio
         self.own[(k + 1) * TICK : (k + 2) * TICK] = act.audio
@@ -271,6 +285,9 @@ class Page:
             name = CALL_OF_TOOL.get(call.name, call.name)
             self.call[k] = 1 + CALLS.index(name)
             self.slots[k] = slot_classes(name, call.arguments)
+        if lapsing:
+            self.did[k] = int(self.word[k]), int(self.floor[k]), int(self.call[k])
+            self.word[k], self.floor[k] = 0, FLOORS.index("listen")
 
     def scene(self) -> Scene:
         """What was written."""
@@ -278,4 +295,5 @@ class Page:
         return Scene(
             self.ticks, self.microphone, self.own[: self.ticks * TICK], self.frames, self.words_in, self.heard,
             self.phase, self.spans, self.word, self.floor, self.call, self.countdown, unknown, None, self.slots,
+            did=self.did,
         )  # fmt: skip

@@ -45,6 +45,7 @@ class Scene:
     slots             micro-turn -> the class of every slot of the call there (see ``language.slot_classes``)
     wanted            int [ticks], what is watched for (see ``pictures.wanted_class``)
     word, floor, call int [ticks]; countdown int [ticks], 0 = nothing is due, n = due in n - 1 micro-turns
+    did               micro-turn -> (word, floor, call) that was done there, where it is not what should have been done
     """
 
     ticks: int
@@ -64,6 +65,7 @@ class Scene:
     slots: dict[int, list[int]] = field(default_factory=dict)
     notes: list[dict[str, object]] = field(default_factory=list)
     before: list[tuple[int, int, int]] = field(default_factory=list)
+    did: dict[int, tuple[int, int, int]] = field(default_factory=dict)
 
     def written(self) -> list[tuple[int, int, int]]:
         """Every word that came in, spoken or written: (micro-turn, word id, provenance id), oldest first."""

@@ -62,6 +62,42 @@ def test_the_teacher_passes_the_scenes_it_teaches(name, suite, cast, clips):
     assert SCENES[name].score(verdicts) >= 95, faults
 
 
+@pytest.mark.parametrize("name", ["user_interruption", "user_backchannel"])
+def test_stopping_once_the_word_can_be_read_is_in_time_too(name, suite, cast, clips):
+    verdicts = []
+    for number in range(4):
+        world = make_world(suite, cast, name, number, clips.rate)
+        teacher, trial = Teacher(world, clips, late_hush=True), SCENES[name].play(world)
+        while True:
+            try:
+                next(trial)
+            except StopIteration as ended:
+                verdicts.append(ended.value)
+                break
+            world.hear(teacher.step(world.percept()))
+    stops = [check for verdict in verdicts for check in verdict.checks if check.group == "stop"]
+    assert stops
+    assert all(check.passed for check in stops), stops
+
+
+def test_who_talks_on_after_a_stop_learns_at_every_moment_of_it_to_be_quiet(suite, cast, clips):
+    rng = np.random.default_rng(5)
+    rehearsal = Rehearsal(suite, cast, clips)
+    config = NanoConfig(tuple(rehearsal.ids), ("", *CALLS), tuple(SLOTS), stem_width=0, mel_hop=160)
+    scenes = [rehearsal.scene(rng, 40.0, {"user_interruption": 1.0}) for _ in range(4)]
+    lapses = [(b, k) for b, scene in enumerate(scenes) for k in scene.did]
+    batch = pack(scenes, config, MelLevels(config), rng, augment=False)
+    said_on = 0
+    assert len(lapses) > 4
+    for b, k in lapses:
+        word, floor, _ = scenes[b].did[k]
+        assert (scenes[b].word[k], scenes[b].floor[k], floor) == (0, 0, 2)
+        if k + 1 < scenes[b].ticks:
+            assert (int(batch.said[b, k + 1]), int(batch.floor_in[b, k + 1])) == (word, 2)
+        said_on += word > 0
+    assert said_on
+
+
 def test_what_is_written_down_is_what_happened(suite, cast, clips):
     rng = np.random.default_rng(3)
     rehearsal = Rehearsal(suite, cast, clips)
