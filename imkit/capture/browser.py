@@ -32,7 +32,9 @@ class BrowserSource:
 
     All ``put_`` methods return at once and may be called from any thread; ``read`` and ``wait`` belong to the loop.
     What does not fit is dropped by rule and counted in ``counts``: of sound the oldest tick (the next percept then says
-    so in an event), of pictures all but the newest, of texts and events the newest arrival.
+    so in an event), of pictures all but the newest, of texts and events the newest arrival. Of the sound that arrived
+    (``audio_ticks``) each tick is read, dropped, or ``unheard_audio_ticks``: it came while no session was open, or
+    waited when one closed. What comes between Start (``expect``) and the session's ``open`` is a loss, and told.
     """
 
     clocked: bool = True
@@ -46,7 +48,8 @@ class BrowserSource:
         self._texts: deque[str] = deque()
         self._events: deque[Event] = deque()
         self._draft = ""
-        self._open = self._closed = False
+        self._open = self._closed = self._awaited = False
+        self._unopened = 0
         self._expected_seq = 0
         self._gap_ticks = 0
         self._heard_from_s = float("-inf")
@@ -58,6 +61,7 @@ class BrowserSource:
             "dropped_audio_ticks": 0,
             "missing_audio_ticks": 0,
             "late_audio_ticks": 0,
+            "unheard_audio_ticks": 0,
             "dropped_frames": 0,
             "bad_frames": 0,
             "dropped_texts": 0,
@@ -65,6 +69,13 @@ class BrowserSource:
         }
 
     # what the transport calls
+
+    def expect(self) -> None:
+        """A person pressed Start: a session is about to open, and sound from here on is meant for it."""
+        with self._fresh:
+            self._awaited = True
+            if not self._open:
+                self._expected_seq = self._unopened = self._gap_ticks = 0
 
     def put_audio(self, seq: int, pcm: NDArray[np.float32], gap: bool = False) -> None:
         """One tick of sound, float32 [3200] at 16 kHz. ``seq`` counts from 0 at every start of the capture.
@@ -75,13 +86,14 @@ class BrowserSource:
             raise ContractError(f"browser audio {seq}: shape {pcm.shape}, expected ({INPUT_SAMPLES},) at 16 kHz")
         with self._fresh:
             if seq == 0:
-                self._ticks.clear()
+                self._leave_unheard()
+                self._unopened = 0
                 self._frames.clear()
             elif seq < self._expected_seq:
                 self.counts["late_audio_ticks"] += 1
                 return
             else:
-                missing = seq - self._expected_seq if self.counts["audio_ticks"] else 0
+                missing = seq - self._expected_seq if self.counts["audio_ticks"] or self._awaited else 0
                 self.counts["missing_audio_ticks"] += missing
                 self._gap_ticks += missing or int(gap)
             self._expected_seq = seq + 1
@@ -89,10 +101,12 @@ class BrowserSource:
             self.counts["audio_ticks"] += 1
             self._ticks.append((seq, np.ascontiguousarray(pcm, np.float32)))
             while len(self._ticks) > (KEEP_TICKS if self._open else 1):
+                if not self._open:
+                    self._leave_unheard(1)
+                    continue
                 self._ticks.popleft()
-                if self._open:
-                    self.counts["dropped_audio_ticks"] += 1
-                    self._gap_ticks += 1
+                self.counts["dropped_audio_ticks"] += 1
+                self._gap_ticks += 1
             self._fresh.notify_all()
 
     def put_frame(self, jpeg: bytes, time_s: float) -> None:
@@ -133,7 +147,7 @@ class BrowserSource:
     def silence(self) -> None:
         """The page stopped capturing: forget what was not read, and let written text keep time again."""
         with self._fresh:
-            self._ticks.clear()
+            self._leave_unheard()
             self._frames.clear()
             self._heard_from_s = float("-inf")
 
@@ -157,16 +171,25 @@ class BrowserSource:
             return texts
 
     def open(self) -> None:
-        """Take part in a session; sound from before is forgotten, text is not."""
+        """Take part in a session; sound from before is forgotten, text is not.
+
+        Sound since Start, if that was what opened it, was lost to the session: it is counted, and the first percept
+        says how much.
+        """
         with self._fresh:
-            self._open, self._closed = True, False
-            self._gap_ticks = 0
+            lost = self._unopened if self._awaited else 0
+            self.counts["unheard_audio_ticks"] -= lost
+            self.counts["dropped_audio_ticks"] += lost
+            self._gap_ticks = lost + (self._gap_ticks if self._awaited else 0)
+            self._open, self._closed, self._awaited, self._unopened = True, False, False, 0
 
     def close(self) -> None:
         """Let go of everything that waits, and wake whoever waits. May be called twice, and opened again."""
         with self._fresh:
             self._open, self._closed = False, True
-            for queue in (self._ticks, self._frames, self._texts, self._events):
+            self._unopened = 0
+            self._leave_unheard()
+            for queue in (self._frames, self._texts, self._events):
                 queue.clear()
             self._draft = ""
             self._gap_ticks = 0
@@ -208,6 +231,13 @@ class BrowserSource:
             events = (Event("system", Provenance.MICROPHONE, text_of_gap, payload=lost), *events)
         frames = tuple(picture for picture in map(self._decoded, jpegs) if picture is not None)
         return Percept(index, audio, frames, text, draft, events)
+
+    def _leave_unheard(self, ticks: int | None = None) -> None:
+        """Lets go of the oldest ticks, of all where no number is given, that nobody will hear. With the lock held."""
+        for _ in range(len(self._ticks) if ticks is None else ticks):
+            self._ticks.popleft()
+            self.counts["unheard_audio_ticks"] += 1
+            self._unopened += 1
 
     def _ready(self) -> bool:
         """Whether a tick is complete. With the lock held."""

@@ -19,13 +19,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from imkit.stream import TICK_S, ContractError, Timeline, Word
+from imkit.stream import INPUT_SAMPLES, TICK_S, ContractError, Moment, Timeline, Word, samples_per_tick
 
 from .interval import Interval, Talker
+from .outline import FRAMES_PER_TICK, known, outlined_levels
 
 PAUSE_S = 0.2  # a longer silence ends a unit
 FRAME_S = 0.01
-FRAMES_PER_TICK = 20
 ON_DBFS = -45.0  # a frame sounds above the larger of these two
 ON_BELOW_PEAK_DB = 35.0
 SHORTEST_S = 0.08  # shorter sounds are dropped
@@ -195,9 +195,21 @@ def _levels(timeline: Timeline) -> tuple[NDArray[np.float64], NDArray[np.float64
     for start in range(0, len(moments), _CHUNK_TICKS):
         chunk = moments[start : start + _CHUNK_TICKS]
         rows = np.array([moment.index - first for moment in chunk])
-        user[rows] = tick_levels(np.stack([moment.percept.audio for moment in chunk]))
-        model[rows + 1] = tick_levels(np.stack([moment.act.audio for moment in chunk]))
+        user[rows] = _side_levels(chunk, "user", INPUT_SAMPLES)
+        model[rows + 1] = _side_levels(chunk, "model", samples_per_tick(timeline.output_rate))
     return user.reshape(-1), model.reshape(-1)
+
+
+def _side_levels(moments: Sequence[Moment], side: Talker, samples: int) -> NDArray[np.float64]:
+    """The levels of one side of moments, as ``tick_levels``, without reading the sound whose outline is known."""
+    found = np.zeros((len(moments), FRAMES_PER_TICK))
+    for places, outline in known(moments, side):
+        if outline is None:
+            part = [moments[place] for place in places.tolist()]
+            found[places] = tick_levels(np.stack([m.percept.audio if side == "user" else m.act.audio for m in part]))
+        else:
+            found[places] = outlined_levels(outline, samples)
+    return found
 
 
 def levels_of(frames: NDArray[np.float32]) -> NDArray[np.float64]:

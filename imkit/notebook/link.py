@@ -106,6 +106,9 @@ class Link:
             elif message["type"] == "played":
                 self._take_played(message)
             else:
+                asks = _short(message.get("view")) or view
+                if message["type"] == "start" and self._source is not None and self.lease.holder in (None, asks):
+                    self._source.expect()  # at once: sound follows, and the session may take a while to open
                 self._order(lambda: self._control(message, road, view))
 
     def left(self, road: Road) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .errors import RecordingError
 from .journal import Part
-from .layout import FOLDERS, ours, write_all
+from .layout import FOLDERS, PRIVATE, PRIVATE_FOLDER, ours, write_all
 
 
 class Appended:
@@ -25,7 +25,7 @@ class Appended:
 
     def __init__(self, path: Path, *, again: bool = False) -> None:
         flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-        self._descriptor = os.open(path, flags | (0 if again else os.O_CREAT | os.O_EXCL), 0o600)
+        self._descriptor = os.open(path, flags | (0 if again else os.O_CREAT | os.O_EXCL), PRIVATE)
         self._path = path
         self._size = os.fstat(self._descriptor).st_size
         self._crc = self._sure_crc = self._marked = 0
@@ -126,11 +126,11 @@ def prepared(folder: str | Path, *, force: bool) -> Path:
     """``folder``, made if need be, without files of an earlier recording."""
     folder = check_folder(folder, force=force)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         for path in ours(folder):
             path.unlink(missing_ok=True)
         for name in FOLDERS:
-            (folder / name).mkdir(exist_ok=True)
+            (folder / name).mkdir(PRIVATE_FOLDER, exist_ok=True)
     except OSError as error:
         raise RecordingError(
             f"{folder}: cannot be written: {error.strerror or error}. Choose another folder."

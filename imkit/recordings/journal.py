@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from .layout import JOURNAL, MAX_JOURNAL_BYTES, MAX_PIECE_BYTES, MAX_TICK, SEGME
 STREAMS = ("sound", "pictures", "text", "events", "model")
 MAX_PLAYED = 8
 MAX_SAMPLE = 2**50
+_PARTS, _LEVELS = ("user", "model", "events", "machine"), ("user_levels", "model_levels")
 KINDS = {"consent", "opened", "segment", "lost", "forgetting", "forgot", "closed"}
 
 
@@ -63,7 +64,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Ticks [first, first + ticks) of all streams; ``frames`` are (tick, number, its file)."""
+    """Ticks [first, first + ticks) of all streams; ``frames`` are (tick, number, its file).
+
+    ``user_levels`` and ``model_levels`` are None where no outline was kept, as in recordings of version 2.
+    """
 
     first: int
     ticks: int
@@ -73,6 +77,8 @@ class Segment:
     events: Part
     machine: Part
     frames: tuple[tuple[int, int, Part], ...] = ()
+    user_levels: Part | None = None
+    model_levels: Part | None = None
 
     @property
     def end(self) -> int:
@@ -81,31 +87,31 @@ class Segment:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
-        parts = {name: [part.size, part.crc] for name, part in self._parts()}
+        named = ((name, getattr(self, name)) for name in (*_PARTS, *_LEVELS))
+        parts = {name: [part.size, part.crc] for name, part in named if part is not None}
         frames = [[tick, number, part.size, part.crc] for tick, number, part in self.frames]
         return {"first": self.first, "ticks": self.ticks, "moments": self.moments, **parts, "frames": frames}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Segment:
         """Raises ValueError for anything that no recorder writes."""
-        if set(value) != {"first", "ticks", "moments", "user", "model", "events", "machine", "frames"}:
+        further = set(value) - {"first", "ticks", "moments", "frames", *_PARTS}
+        if len(value) != 4 + len(_PARTS) + len(further) or further not in (set(), set(_LEVELS)):
             raise ValueError(f"has the keys {sorted(value)}")
         first, ticks = whole(value["first"], MAX_TICK), whole(value["ticks"], SEGMENT_TICKS)
         moments = whole(value["moments"], ticks)
         frames = value["frames"]
         if not ticks or not moments or not isinstance(frames, list) or len(frames) > 2 * ticks:
             raise ValueError("has no ticks, or more pictures than they can have")
-        user, model, events, machine = (_part(value[name]) for name in ("user", "model", "events", "machine"))
+        user, model, events, machine = (_part(value[name]) for name in _PARTS)
+        levels = {name: _part(value[name]) for name in _LEVELS if further}
         pictures = tuple(_frame(frame, first, first + ticks) for frame in frames)
-        return cls(first, ticks, moments, user, model, events, machine, pictures)
-
-    def _parts(self) -> Iterable[tuple[str, Part]]:
-        return (("user", self.user), ("model", self.model), ("events", self.events), ("machine", self.machine))
+        return cls(first, ticks, moments, user, model, events, machine, pictures, **levels)
 
 
 def whole(value: Any, limit: int) -> int:
     """``value`` if it is a whole number from 0 to ``limit``; ValueError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= limit:
+    if type(value) is not int or not 0 <= value <= limit:  # a bool is none, too
         raise ValueError(f"holds {value!r:.40}, expected a whole number from 0 to {limit}")
     return value
 

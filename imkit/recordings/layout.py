@@ -7,9 +7,11 @@
                    where asked for, what the act told besides
 ``user/N.flac``    what came in, 16 kHz, 16 bit, at most 150 ticks (30 s) from tick N on
 ``model/N.flac``   what the model said, generated in those ticks
+``user/N.levels``, ``model/N.levels``   how loud that sound is and what it looks like (from version 3 on)
 ``frames/N-K.jpg`` picture K of tick N
 ``tail.bin``       the newest ticks, until they fill a segment
 
+All of it is for its owner only: files 0600, folders 0700 (a folder that was there before keeps its own).
 Names are made of tick numbers and are never read from a file. Nothing is opened through a link, and nothing that is not
 a plain file.
 """
@@ -22,12 +24,14 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from .errors import RecordingError
 
 FORMAT: Final = "imkit-recording"
-VERSION: Final = 2
+VERSION: Final = 3
+READABLE: Final = (2, 3)
+"""Of version 2 the sound is decoded to draw it; nothing else is different."""
 JOURNAL: Final = "journal.jsonl"
 HEADER: Final = "session.json"
 EVENTS: Final = "events.jsonl"
@@ -41,6 +45,8 @@ FOLDERS: Final = (USER, MODEL, FRAMES)
 DERIVED: Final = ("user.wav", "model.wav", "words.json", "heard.json", "timeline.html")
 """What ``imkit run`` makes of a recording beside it. It holds the same sound and words and is forgotten with them."""
 PARTIAL: Final = ".partial"
+PRIVATE: Final = 0o600
+PRIVATE_FOLDER: Final = 0o700
 
 SEGMENT_TICKS: Final = 150
 MAX_TICK: Final = 2**31
@@ -53,8 +59,8 @@ MAX_JPEG_BYTES: Final = 16 * 2**20
 MAX_PIXELS: Final = 2**24
 
 _OURS: Final = {
-    USER: re.compile(r"\d{8,10}\.flac(\.partial)?"),
-    MODEL: re.compile(r"\d{8,10}\.flac(\.partial)?"),
+    USER: re.compile(r"\d{8,10}\.(flac|levels)(\.partial)?"),
+    MODEL: re.compile(r"\d{8,10}\.(flac|levels)(\.partial)?"),
     FRAMES: re.compile(r"\d{8,10}-[01]\.jpg(\.partial)?"),
 }
 
@@ -62,6 +68,11 @@ _OURS: Final = {
 def sound_name(stream: str, tick: int) -> str:
     """The file of the segment of ``stream`` that starts at ``tick``."""
     return f"{stream}/{tick:08d}.flac"
+
+
+def levels_name(stream: str, tick: int) -> str:
+    """The file of how that sound looks."""
+    return f"{stream}/{tick:08d}.levels"
 
 
 def frame_name(tick: int, number: int) -> str:
@@ -156,10 +167,16 @@ def replace_file(path: Path, content: bytes) -> None:
     """Puts ``content`` in the place of ``path`` in one step, on the disk before it returns."""
     partial = path.with_name(path.name + PARTIAL)
     partial.unlink(missing_ok=True)
-    with partial.open("xb", buffering=0) as file:
+    with created(partial) as file:
         write_all(file.fileno(), content)
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def created(path: Path) -> BinaryIO:
+    """A new file that only its owner may read, open to write, unbuffered. Raises OSError where something is."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return cast(BinaryIO, os.fdopen(os.open(path, flags, PRIVATE), "wb", buffering=0))
 
 
 def write_all(descriptor: int, content: bytes) -> None:

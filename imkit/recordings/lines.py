@@ -8,9 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast, get_args
 
-import numpy as np
-
-from imkit.stream import INPUT_SAMPLES, Act, Call, Event, Floor, Moment, Provenance, Word
+from imkit.stream import Call, Event, Floor, Moment, Provenance, Word
 from imkit.stream.moment import CallKind, EventKind
 
 from .journal import whole
@@ -21,7 +19,7 @@ MAX_ITEMS = 4096
 _REQUIRED = {"i", "epoch", "floor", "level_db", "own_db", "media"}
 _OPTIONAL = {"frames", "text", "draft", "events", "heard", "words", "calls", "yielded"}
 _HEX = re.compile(r"[0-9a-f]{8}")
-_NO_SOUND = np.zeros(INPUT_SAMPLES, np.float32)[:0]
+_FLOORS = tuple(Floor)
 _YIELDED: Mapping[str, Any] = {"yielded": True}
 _NOTHING: Mapping[str, Any] = {}
 T = TypeVar("T")
@@ -31,13 +29,16 @@ def _refuse(name: str) -> Any:
     raise ValueError(f"holds {name}, which is no number")
 
 
-_decode = json.JSONDecoder(parse_constant=_refuse).decode
+_decoder = json.JSONDecoder(parse_constant=_refuse)
 
 
 def parsed(line: bytes) -> dict[str, Any]:
     """A line of JSON that holds an object. Raises ValueError, for numbers that are not finite too."""
     try:
-        value = _decode(line.decode())
+        text = line.decode()
+        value, end = _decoder.raw_decode(text)
+        if end != len(text):
+            value = _decoder.decode(text)
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
     if not isinstance(value, dict):
@@ -64,10 +65,10 @@ def moment_of(media: Media, line: Mapping[str, Any], machine: Mapping[str, Any])
         told = {**told, "eager": True, **({"hooks": list(hooks)} if hooks else {})}
     if line.get("yielded"):
         told = {**told, "yielded": True} if told else _YIELDED
-    act = Act(
+    act = RecordedAct.of(
+        media,
         index,
-        _NO_SOUND,
-        _one_of(line["floor"], tuple(Floor)),
+        _one_of(line["floor"], _FLOORS),
         _list(line, "words", _word),
         _list(line, "heard", _word),
         _list(line, "calls", _call),
@@ -78,7 +79,7 @@ def moment_of(media: Media, line: Mapping[str, Any], machine: Mapping[str, Any])
         raise ValueError(f"holds the media checksum {media_sum!r:.40}")
     return Moment(
         RecordedPercept.of(media, index, _text(line.get("text", "")), _text(line.get("draft", "")), events),
-        RecordedAct.of(media, act),
+        act,
         whole(line["epoch"], MAX_TICK),
         number(machine.get("ms")),
         bool(machine.get("late")),
@@ -92,7 +93,7 @@ def moment_of(media: Media, line: Mapping[str, Any], machine: Mapping[str, Any])
 
 def number(value: Any) -> float:
     """``value`` if it is a finite number; ValueError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if type(value) not in (int, float) or not math.isfinite(value):
         raise ValueError(f"holds {value!r:.40}, expected a number")
     return float(value)
 

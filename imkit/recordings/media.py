@@ -5,20 +5,35 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imkit.stream import INPUT_RATE, INPUT_SAMPLES, Act, Event, Percept, samples_per_tick
+from imkit.measures.outline import outline_of
+from imkit.stream import (
+    INPUT_RATE,
+    INPUT_SAMPLES,
+    Act,
+    Call,
+    Event,
+    Floor,
+    Outline,
+    Outlines,
+    Percept,
+    Word,
+    samples_per_tick,
+)
+from imkit.stream.outline import Side
 
 from .errors import RecordingError
 from .exact import audio_of, picture_of
 from .files import pcm_of_flac
 from .journal import Part, Segment
-from .layout import MAX_JPEG_BYTES, MODEL, USER, frame_name, read_bytes, sound_name
+from .layout import MAX_JPEG_BYTES, MODEL, USER, frame_name, levels_name, read_bytes, sound_name
+from .levels import outline_of_levels, same
 from .tail import TailTick
 
 KEEP_SEGMENTS: Final = 8
@@ -79,6 +94,42 @@ class Media:
         """How many pictures of a tick there are."""
         return len(self._frames.get(tick, ()))
 
+    def outline(self, side: Side, ticks: NDArray[np.int64]) -> Outline:
+        """How the sound of those ticks looks, without decoding it where its outline was kept."""
+        found: list[Outline] = []
+        at = 0
+        while at < len(ticks):
+            tick = int(ticks[at])
+            if tick in self._tail:
+                end = next((n for n in range(at, len(ticks)) if int(ticks[n]) not in self._tail), len(ticks))
+                found.append(outline_of(np.stack([self.pcm(side, int(tick)) for tick in ticks[at:end]]), side))
+            else:
+                segment = self._segments[bisect_right(self._firsts, tick) - 1]
+                end = int(np.searchsorted(ticks, segment.end))
+                rows = ticks[at:end] - segment.first
+                whole = self._outlined(side, segment)
+                found.append(Outline(whole.low[rows], whole.high[rows], whole.power[rows], whole.bands[rows]))
+            at = end
+        return Outline(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+    def check(self, stream: Side, segment: Segment) -> None:
+        """Decodes a segment. Raises RecordingError for what is damaged, and for the outline of other sound."""
+        pcm = self.segment(stream, segment)
+        if not same(self._outlined(stream, segment), outline_of(pcm, stream)):
+            path = self.folder / levels_name(stream, segment.first)
+            raise RecordingError(f"{path}: are the levels of other sound; the recording is damaged.")
+
+    def _outlined(self, stream: Side, segment: Segment) -> Outline:
+        part = segment.user_levels if stream == USER else segment.model_levels
+        if part is None:
+            return outline_of(self.segment(stream, segment), stream)
+        name = levels_name(stream, segment.first)
+        content = self._file(name, part)
+        try:
+            return outline_of_levels(content, segment.ticks, stream)
+        except ValueError as error:
+            raise RecordingError(f"{self.folder / name}: {error}; the recording is damaged.") from error
+
     def _decoded(self, stream: str, segment: Segment) -> NDArray[np.int16]:
         rate, samples = (INPUT_RATE, INPUT_SAMPLES)
         if stream == MODEL:
@@ -119,8 +170,11 @@ class RecordedPercept(Percept):
     def of(cls, media: Media, index: int, text: str, draft: str, events: tuple[Event, ...]) -> Self:
         """The percept of tick ``index``."""
         percept = cls.__new__(cls)
-        for name, value in (("_media", media), ("index", index), ("text", text), ("draft", draft), ("events", events)):
-            _set(percept, name, value)
+        _set(percept, "_media", media)
+        _set(percept, "index", index)
+        _set(percept, "text", text)
+        _set(percept, "draft", draft)
+        _set(percept, "events", events)
         return percept
 
 
@@ -131,13 +185,26 @@ class RecordedAct(Act):
     _media: Media
 
     @classmethod
-    def of(cls, media: Media, act: Act) -> Self:
-        """``act`` with the sound of the recording."""
-        recorded = cls.__new__(cls)
-        _set(recorded, "_media", media)
-        for name in ("index", "floor", "words", "heard", "calls", "diagnostics"):
-            _set(recorded, name, getattr(act, name))
-        return recorded
+    def of(
+        cls,
+        media: Media,
+        index: int,
+        floor: Floor,
+        words: tuple[Word, ...],
+        heard: tuple[Word, ...],
+        calls: tuple[Call, ...],
+        diagnostics: Mapping[str, Any],
+    ) -> Self:
+        """The act of tick ``index``."""
+        act = cls.__new__(cls)
+        _set(act, "_media", media)
+        _set(act, "index", index)
+        _set(act, "floor", floor)
+        _set(act, "words", words)
+        _set(act, "heard", heard)
+        _set(act, "calls", calls)
+        _set(act, "diagnostics", diagnostics)
+        return act
 
 
 def _lazy(owner: type, name: str, read: Any) -> property:
@@ -153,6 +220,13 @@ def _lazy(owner: type, name: str, read: Any) -> property:
     return property(get, slot.__set__, doc=f"See ``{owner.__name__}``.")
 
 
+def _outlines(sounding: RecordedPercept | RecordedAct) -> Outlines | None:
+    """The recording; None of what ``dataclasses.replace`` made of one: that may hold other sound."""
+    return getattr(sounding, "_media", None)
+
+
 RecordedPercept.audio = _lazy(Percept, "audio", lambda self: self._media.sound(USER, self.index))  # type: ignore[assignment,misc]
 RecordedPercept.frames = _lazy(Percept, "frames", lambda self: self._media.frames(self.index))  # type: ignore[assignment,misc]
 RecordedAct.audio = _lazy(Act, "audio", lambda self: self._media.sound(MODEL, self.index))  # type: ignore[assignment,misc]
+RecordedPercept.outlines = property(_outlines)  # type: ignore[assignment]
+RecordedAct.outlines = property(_outlines)  # type: ignore[assignment]

@@ -21,10 +21,12 @@ from .layout import (
     MAX_HEADER_BYTES,
     MAX_PIECE_BYTES,
     MODEL,
+    READABLE,
     TAIL,
     USER,
     VERSION,
     frame_name,
+    levels_name,
     opened,
     read_bytes,
     size_of,
@@ -71,11 +73,12 @@ def read_header(folder: Path) -> dict[str, Any]:
         raise RecordingError(f"{path}: {error}; expected the header of a recording.") from error
     if head.get("format") != FORMAT:
         raise RecordingError(f"{path}: is the header of something else ({head.get('format')!r:.40}), not a recording.")
-    if head.get("version") != VERSION:
-        older = isinstance(head.get("version"), int) and head["version"] < VERSION
+    if head.get("version") not in READABLE:
+        older = isinstance(head.get("version"), int) and head["version"] < READABLE[0]
         cure = "Play its files again with imkit run." if older else "Update imkit."
         raise RecordingError(
-            f"{path}: is a recording of version {head.get('version')!r:.40}; this imkit reads version {VERSION}. {cure}"
+            f"{path}: is a recording of version {head.get('version')!r:.40}; this imkit reads versions "
+            f"{READABLE[0]} to {VERSION}. {cure}"
         )
     rate = head.get("output_rate")
     if isinstance(rate, bool) or not isinstance(rate, int) or not 0 < rate <= MAX_RATE or rate % TICKS_PER_S:
@@ -157,6 +160,8 @@ def _sizes(folder: Path, segments: list[Segment], tail: list[TailTick]) -> int:
     """Bytes of sounds and pictures, each of which must be there and as long as it is said to be."""
     wanted = [(sound_name(USER, one.first), one.user) for one in segments]
     wanted += [(sound_name(MODEL, one.first), one.model) for one in segments]
+    wanted += [(levels_name(USER, one.first), one.user_levels) for one in segments if one.user_levels]
+    wanted += [(levels_name(MODEL, one.first), one.model_levels) for one in segments if one.model_levels]
     wanted += [(frame_name(tick, number), part) for one in segments for tick, number, part in one.frames]
     wanted += [(frame_name(one.tick, number), part) for one in tail for number, part in enumerate(one.frames)]
     total = sum(size_of(folder, name) for name in (TAIL, HEADER, JOURNAL))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imkit.stream import (
     INPUT_RATE,
@@ -30,6 +31,7 @@ from imkit.stream import (
     plain,
     samples_per_tick,
 )
+from imkit.stream.outline import Side
 
 from .consent import Consent
 from .errors import RecordingError
@@ -49,13 +51,16 @@ from .layout import (
     TAIL,
     USER,
     VERSION,
+    created,
     frame_name,
+    levels_name,
     read_bytes,
     remove,
     replace_file,
     sound_name,
     write_all,
 )
+from .levels import levels_of
 from .sounded import Sounded
 from .tail import TailTick, max_bytes, read_ticks
 
@@ -274,7 +279,7 @@ class Recorder:
         frames = tuple(map(Part.of, jpegs))
         one = TailTick(moment.index, zlib.crc32(line), zlib.crc32(machine), pcm, said, frames)
         for number, jpeg in enumerate(jpegs):
-            with open(self.folder / frame_name(moment.index, number), "wb", buffering=0) as file:
+            with created(self.folder / frame_name(moment.index, number)) as file:
                 write_all(file.fileno(), jpeg)
         for name, content in ((EVENTS, line), (MACHINE, machine), (TAIL, one.to_bytes())):
             self._files[name].append(content)
@@ -316,13 +321,23 @@ class Recorder:
         for one in ticks:
             user[one.tick - first], model[one.tick - first] = one.user, one.model
         sounds: dict[str, Part] = {}
-        for name, pcm, rate in ((USER, user, INPUT_RATE), (MODEL, model, self.output_rate)):
-            content = flac_of(pcm.reshape(-1), rate)
-            replace_file(self.folder / sound_name(name, first), content)
-            sounds[name] = Part.of(content)
+        outlines: dict[str, Part] = {}
+        sides: tuple[tuple[Side, NDArray[np.int16], int], ...] = (
+            ("user", user, INPUT_RATE),
+            ("model", model, self.output_rate),
+        )
+        for side, pcm, rate in sides:
+            files = {
+                sound_name(side, first): flac_of(pcm.reshape(-1), rate),
+                levels_name(side, first): levels_of(pcm, side),
+            }
+            for place, content in files.items():
+                replace_file(self.folder / place, content)
+            sounds[side], outlines[side] = map(Part.of, files.values())
         events, machine = self._files[EVENTS].since_mark(), self._files[MACHINE].since_mark()
         frames = tuple((one.tick, number, part) for one in ticks for number, part in enumerate(one.frames))
-        segment = Segment(first, count, len(ticks), sounds[USER], sounds[MODEL], events, machine, frames)
+        levels = outlines[USER], outlines[MODEL]
+        segment = Segment(first, count, len(ticks), sounds[USER], sounds[MODEL], events, machine, frames, *levels)
         for name in (EVENTS, MACHINE):
             self._files[name].sync()
         self._note("segment", segment.to_json())

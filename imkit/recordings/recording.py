@@ -144,7 +144,7 @@ class Recording:
         for segment in self._content.journal.segments:
             if segment.end <= self._content.end:
                 for stream in (USER, MODEL):
-                    self.media.segment(stream, segment)
+                    self.media.check(stream, segment)
         for moment in self._content.moments:
             self.media.frames(moment.index)
 

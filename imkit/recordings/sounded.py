@@ -66,7 +66,8 @@ class Told:
         if "sent" in machine:
             begins = machine["sent"]
             self._acts.append((moment.index, moment.epoch, None if begins is None else whole(begins, MAX_SAMPLE)))
-        self.play(machine.get("played", []))
+        if "played" in machine:
+            self.play(machine["played"])
 
     def play(self, pairs: Any) -> None:
         """Takes what was played."""

@@ -6,6 +6,7 @@ from .fates import Fate, Fates
 from .ledger import Counts, Ledger
 from .logged import Moment, level_db
 from .moment import Act, Call, Event, Floor, Percept, Provenance, Word
+from .outline import Outline, Outlines
 from .plain import plain
 from .tick import INPUT_RATE, INPUT_SAMPLES, TICK_S, TICKS_PER_S, heard_from_s, samples_per_tick, tick_of
 from .timeline import Timeline, Utterance, utterances
@@ -30,6 +31,8 @@ __all__ = [
     "ModelSpec",
     "Moment",
     "OpenConfig",
+    "Outline",
+    "Outlines",
     "Percept",
     "Provenance",
     "SessionError",

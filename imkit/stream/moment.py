@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ContractError
+from .outline import Outlines
 from .tick import INPUT_SAMPLES, TICK_S, heard_from_s
 
 MAX_FRAMES = 2
@@ -102,6 +103,8 @@ class Percept:
     text: str = ""
     draft: str = ""
     events: tuple[Event, ...] = ()
+    outlines: ClassVar[Outlines | None] = None
+    """Who knows the outline of this sound without its samples; None where nobody does."""
 
     def __post_init__(self) -> None:
         audio = self.audio
@@ -144,6 +147,8 @@ class Act:
     heard: tuple[Word, ...] = ()
     calls: tuple[Call, ...] = ()
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    outlines: ClassVar[Outlines | None] = None
+    """Who knows the outline of this sound without its samples; None where nobody does."""
 
     @property
     def text(self) -> str:

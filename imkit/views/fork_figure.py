@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from imkit.stream import INPUT_RATE, TICK_S, Floor, Timeline, Word
 
 from .lanes import Span
-from .letters import cut, fitted, merged, text_px
+from .letters import cut, fitted, merged, text_px, told
 from .palette import Theme, faint, theme_of
 from .parting import Parting, parting
 
@@ -143,7 +143,7 @@ class _Sheet:
         self._words(new, heard, tops["hears"], theme.you)
         self._words(part.words(), other, tops["says"], theme.me)
         for name, spans, colour in (("typed", _typed(part), theme.you), ("calls", _calls(part), theme.act)):
-            for row, span in fitted(spans, self.low, self.high, self.s_per_px, 2):
+            for row, span in told(spans, self.low, self.high, self.s_per_px, 2):
                 self._note(escape(span.text), span.start_s, tops[name] + (row + 1) * _ROW, colour)
         self._floor(part, one, tops["floor"])
         if one is not None and one.parted_s is not None:
@@ -204,16 +204,20 @@ class _Sheet:
         self._filled(x.round(3), y.round(1), colour)
 
     def _words(self, words: Sequence[Word], other: Sequence[Word], top: float, colour: str) -> None:
-        """Words in two rows, at their start; a stroke for each, also where there is no room for it."""
+        """Words in two rows, where they begin or behind the one before; a stroke where each begins."""
         unlike = {(word.text, word.start_s) for word in other}
-        spans = [Span(word.text, word.start_s, word.end_s) for word in words if word.start_s < self.high]
-        for row, span in fitted(spans, self.low, self.high, self.s_per_px, 2):
-            marked = (span.text, span.start_s) in unlike
-            y = top + row * _ROW
-            if marked:
-                wide = (text_px(span.text) + 6) * self.s_per_px
-                self._band(span.start_s, span.start_s + wide, y, y + _ROW - 1, faint(self.theme.both, 0.25))
-            self._note(escape(span.text), span.start_s, y + _ROW, self.theme.ink if marked else colour, bold=marked)
+        spans = [Span(word.text, word.start_s, word.end_s) for word in words if self.low <= word.start_s < self.high]
+        shown = told(spans, self.low, self.high, self.s_per_px, 2)
+        until = [*(span.start_s for _, span in shown[1:]), self.high]
+        for (row, span), end_s in zip(shown, until, strict=False):
+            group = [(word.text, (word.text, word.start_s) in unlike) for word in _within(spans, span.start_s, end_s)]
+            at_s, y = span.start_s, top + row * _ROW
+            for text, marked in _pieces(span.text, group):
+                if marked:
+                    wide = (text_px(text) + 6) * self.s_per_px
+                    self._band(at_s, at_s + wide, y, y + _ROW - 1, faint(self.theme.both, 0.25))
+                self._note(escape(text), at_s, y + _ROW, self.theme.ink if marked else colour, bold=marked)
+                at_s += text_px(f"{text} ") * self.s_per_px
         if spans:
             times = [span.start_s for span in spans]
             lines = {"x": _thrice(times), "y": [top, top + 2 * _ROW, None] * len(times)}
@@ -286,6 +290,31 @@ class _Sheet:
     def _label(self, text: str, y: float) -> None:
         place = {"xref": "paper", "x": 0, "xanchor": "right", "xshift": -8, "y": y, "yanchor": "middle"}
         self.notes.append({"text": text, **place, "showarrow": False, "font": {"color": self.theme.soft, "size": 11}})
+
+
+def _within(spans: Sequence[Span], start_s: float, end_s: float) -> list[Span]:
+    return [span for span in spans if start_s <= span.start_s < end_s]
+
+
+def _pieces(text: str, words: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    """What is shown of ``words``, (word, marked) each, in runs that are marked or not. What was cut off or left out
+    behind an ellipsis is marked if any word of it is.
+    """
+    pieces: list[tuple[str, bool]] = []
+    for number, (word, marked) in enumerate(words):
+        if not text:
+            break
+        whole = text == word or text.startswith((f"{word} ", f"{word}…"))
+        if not whole:
+            word, marked = text, any(one for _, one in words[number:])
+        elif text.startswith(f"{word}…"):
+            word, marked = f"{word}…", marked or any(one for _, one in words[number + 1 :])
+        text = text[len(word) :].lstrip()
+        if pieces and pieces[-1][1] == marked:
+            pieces[-1] = f"{pieces[-1][0]} {word}", marked
+        else:
+            pieces.append((word, marked))
+    return pieces
 
 
 def _thrice(times: Sequence[float]) -> list[float | None]:

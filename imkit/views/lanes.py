@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imkit.measures import talk_by_levels
+from imkit.measures.outline import PARTS_PER_TICK
 from imkit.stream import TICK_S, Floor, Moment, Timeline, Word
 
-from .sound import PARTS_PER_TICK, Envelope, envelope
+from .sound import Envelope, envelope
 from .tasks import Task, tasks_of
 from .turns import Turns, turns_of
 

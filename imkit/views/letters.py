@@ -10,6 +10,8 @@ from .lanes import Span
 SIZE_PX = 11
 PAUSE_S = 1.2
 _ASTRAY_PX = 120
+_CROWDED = 0.6
+_ELLIPSIS_PX = 17
 _NARROW, _WIDE = frozenset("ijlrtfI.,;:!|'()[]· "), frozenset("mwMWGOQD@%→…▲▼▣●✓✗")
 
 
@@ -36,6 +38,48 @@ def fitted(
             free_s[row] = span.start_s + width_s
             shown.append((row, span))
     return shown
+
+
+def told(words: Sequence[Span], start_s: float, end_s: float, s_per_px: float, rows: int) -> list[tuple[int, Span]]:
+    """(row, span) that tell the words as well as there is room, in their order, and none is dropped in silence.
+
+    Each where it begins or behind the one before it (``gathered``); else most of them, with an ellipsis where others
+    are left out; else the phrases they begin, cut. Nothing where not even those have room.
+    """
+    words = [word for word in words if start_s <= word.start_s < end_s]
+    shown = gathered(words, start_s, end_s, s_per_px, rows)
+    if shown is None:
+        shown = _some(words, start_s, end_s, s_per_px, rows) or _begun(words, start_s, end_s, s_per_px, rows)
+    return shown
+
+
+def _some(words: Sequence[Span], start_s: float, end_s: float, s_per_px: float, rows: int) -> list[tuple[int, Span]]:
+    """Most words at their times, with an ellipsis where others are left out; nothing where too few have room."""
+    found = fitted(words, start_s, end_s, s_per_px, rows, _ELLIPSIS_PX)
+    if len(found) < _CROWDED * len(words):
+        return []
+    placed = {id(span): row for row, span in found}
+    shown: list[tuple[int, Span]] = []
+    for word in words:
+        if id(word) in placed:
+            shown.append((placed[id(word)], word))
+        elif shown:
+            row, before = shown.pop()
+            shown.append((row, Span(f"{before.text.rstrip('…')}…", before.start_s, before.end_s)))
+    return shown
+
+
+def _begun(words: Sequence[Span], start_s: float, end_s: float, s_per_px: float, rows: int) -> list[tuple[int, Span]]:
+    """Phrases cut to the room up to the one after the next; nothing where hardly any has room."""
+    whole = phrases(words, 1e9)
+    texts = []
+    for number, span in enumerate(whole):
+        after = number + rows
+        until_s = whole[after].start_s if after < len(whole) else end_s
+        text = cut(span.text, (until_s - span.start_s) / s_per_px - 8)
+        texts.append(Span(text, span.start_s, span.end_s))
+    shown = fitted([span for span in texts if len(span.text) > 3], start_s, end_s, s_per_px, rows)
+    return shown if len(shown) >= 0.4 * len(whole) else []
 
 
 def gathered(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imkit.measures.spectrum import MEL_BINS
 from imkit.stream import INPUT_RATE, TICK_S, Event, Floor, Moment, Timeline, Word, tick_of
 from imkit.stream.logged import SILENCE_DB
 
@@ -14,7 +15,7 @@ from .card import Block, Card, Image, Plot, Text
 from .lanes import DEADLINE_MS
 from .palette import Theme, theme_of
 from .pictures import jpeg_address
-from .sound import MEL_BINS, mel
+from .sound import mel
 
 _A_ROW = 12
 

@@ -33,13 +33,15 @@ def jpeg_address(picture: NDArray[np.uint8], height: int = 48) -> str:
 
 def pictures_of(timeline: Timeline, every_s: float = 1.0, height: int = 48) -> dict[float, str]:
     """The pictures still held, as data addresses by time: ``every_s`` seconds apart or more, and at most 240."""
-    held = [moment for moment in timeline if moment.percept.frames]
-    if held:
-        every_s = max(every_s, (held[-1].start_s - held[0].start_s) / MOST)
+    seen = [moment for moment in timeline if moment.frame_count]  # those of a recording are decoded one by one
+    first, last = (next((m for m in ordered if m.percept.frames), None) for ordered in (seen, reversed(seen)))
+    if first is None or last is None:
+        return {}
+    every_s = max(every_s, (last.start_s - first.start_s) / MOST)
     shown: dict[float, str] = {}
     last_s = -1e9
-    for moment in held:
-        if moment.start_s - last_s >= every_s - 1e-3:
+    for moment in seen:
+        if moment.start_s - last_s >= every_s - 1e-3 and (held := moment.percept.frames):
             last_s = moment.start_s
-            shown[moment.start_s] = jpeg_address(moment.percept.frames[-1], height)
+            shown[moment.start_s] = jpeg_address(held[-1], height)
     return shown

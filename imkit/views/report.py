@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imkit.measures.outline import PARTS_PER_TICK
 from imkit.stream import TICK_S, Floor, Moment, Timeline
 
 from .lanes import DEADLINE_MS, Lanes, lanes_of
 from .palette import css_variables
 from .pictures import pictures_of
 from .report_sound import both_sides
-from .sound import PARTS_PER_TICK, Envelope
+from .sound import Envelope
 from .svg import static
 
 _SPARSE = ("text", "draft", "events", "heard", "words", "calls", "yielded")

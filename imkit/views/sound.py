@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imkit.measures import tick_levels
-from imkit.stream import INPUT_RATE, INPUT_SAMPLES, TICK_S, TICKS_PER_S, Timeline
+from imkit.measures.outline import (
+    FRAMES_PER_TICK,
+    MIDDLE,
+    PARTS_PER_TICK,
+    SCALE,
+    bands_of,
+    known,
+    outlined_levels,
+)
+from imkit.measures.spectrum import MEL_BINS, WINDOW
+from imkit.stream import INPUT_SAMPLES, TICK_S, TICKS_PER_S, Moment, Timeline
 
-PARTS_PER_TICK = 10
 SILENCE_DB = -120.0
 CHUNK_TICKS = 300
-MEL_BINS = 40
-_WINDOW, _HOP = 400, 160
+_HOP = 160
 _FRAMES_A_COLUMN = 4
-_FLOOR_DB, _TOP_DB = -90.0, -20.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,15 +74,20 @@ def envelope(timeline: Timeline, side: Literal["user", "model"]) -> Envelope:
     ticks = moments[-1].index + 1 - first + later
     low = np.zeros((ticks, PARTS_PER_TICK), np.float32)
     high, level = np.zeros_like(low), np.zeros((ticks, PARTS_PER_TICK), bool)
-    dbfs = np.full((ticks, 2 * PARTS_PER_TICK), SILENCE_DB)
+    dbfs = np.full((ticks, FRAMES_PER_TICK), SILENCE_DB)
     samples = INPUT_SAMPLES if side == "user" else timeline.output_rate // TICKS_PER_S
     edges = np.arange(PARTS_PER_TICK) * samples // PARTS_PER_TICK
     for start in range(0, len(moments), CHUNK_TICKS):
         chunk = moments[start : start + CHUNK_TICKS]
         kept = [m for m in chunk if m.has_media]
-        if kept:
-            rows = np.array([m.index - first + later for m in kept])
-            sound = np.stack([m.percept.audio if side == "user" else m.act.audio for m in kept])
+        for places, outline in known(kept, side):
+            part = [kept[place] for place in places.tolist()]
+            rows = np.array([m.index - first + later for m in part])
+            if outline is not None:
+                dbfs[rows] = outlined_levels(outline, samples)
+                low[rows], high[rows] = (edge / np.float32(SCALE) for edge in (outline.low, outline.high))
+                continue
+            sound = np.stack([m.percept.audio if side == "user" else m.act.audio for m in part])
             dbfs[rows] = tick_levels(sound)
             low[rows], high[rows] = (reduce.reduceat(sound, edges, axis=1) for reduce in (np.minimum, np.maximum))
         for m in chunk:
@@ -91,9 +103,9 @@ def mel(
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Loudness of what came in by time and pitch: (times [n], levels [40, n] from 0 to 255), n <= columns.
 
-    Levels are decibels from -90 to -20 below full scale. The bands are 40 triangles evenly spaced on the mel scale
-    from 60 Hz to 7.6 kHz, over Hann windows of 25 ms. A column that is longer than that shows the loudest of four
-    windows spread over it. Ticks whose sound is gone are left empty.
+    Levels and bands are those of ``spectra``, over windows of 25 ms. A column that is longer than that shows the
+    loudest of four windows spread over it; one of a tick or more has them in the middle of ticks, where a recording
+    knows them without its sound. Ticks whose sound is gone are left empty.
     """
     hops = INPUT_SAMPLES // _HOP
     part = timeline.between(start_s, end_s).moments
@@ -102,39 +114,39 @@ def mel(
         return np.zeros(0), np.zeros((MEL_BINS, 0), np.uint8)
     first, last = part[0].index * hops, (part[-1].index + 1) * hops
     step = max(1, -(-(last - first) // columns))
+    whole = step >= hops
+    if whole:
+        first, last, hops = first // hops, last // hops, 1
+        step = -(-(last - first) // columns)
     begins = np.arange(first, last, step)
     inside = np.unique(np.linspace(0, step - 1, min(step, _FRAMES_A_COLUMN)).astype(int))
     held = {m.index: m for m in part}
-    levels = np.zeros((len(begins), MEL_BINS))
-    frames, present = [], []
-    for number, hop in enumerate((begins[:, None] + inside).ravel().tolist()):  # in order: a recording is read once
-        moment = held.get(hop // hops)
-        if moment is not None:
-            at = min(hop % hops * _HOP, INPUT_SAMPLES - _WINDOW)
-            frames.append(moment.percept.audio[at : at + _WINDOW])
-            present.append(number // len(inside))
-    if frames:
-        np.maximum.at(levels, present, _loudness(np.stack(frames)))
+    chosen = [  # in order: a recording is read once
+        (number // len(inside), held[hop // hops], hop % hops)
+        for number, hop in enumerate((begins[:, None] + inside).ravel().tolist())
+        if hop // hops in held
+    ]
+    levels = np.zeros((len(begins), MEL_BINS), np.uint8)
+    if chosen:
+        moments = [moment for _, moment, _ in chosen]
+        bands = _middles(moments) if whole else _windows(moments, [hop for _, _, hop in chosen])
+        np.maximum.at(levels, [column for column, _, _ in chosen], bands)
     times = (begins + step / 2) / hops * TICK_S
-    return times, levels.T.round().astype(np.uint8)
+    return times, np.ascontiguousarray(levels.T)
 
 
-def _loudness(frames: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Windows [n, 400] as levels [n, 40] from 0 to 255."""
-    taper = np.hanning(_WINDOW + 1)[:-1]
-    power = np.abs(np.fft.rfft(frames * taper, axis=1)) ** 2 / (taper.sum() / 2) ** 2
-    db = 10 * np.log10(power @ _bank() + 1e-12)
-    return np.asarray(np.clip((db - _FLOOR_DB) / (_TOP_DB - _FLOOR_DB), 0, 1) * 255, np.float64)
+def _windows(moments: Sequence[Moment], hops: Sequence[int]) -> NDArray[np.uint8]:
+    """The spectra from those hops of 10 ms on, uint8 [n, 40]."""
+    begins = [min(hop * _HOP, INPUT_SAMPLES - WINDOW) for hop in hops]
+    return bands_of(np.stack([m.percept.audio[at : at + WINDOW] for m, at in zip(moments, begins, strict=True)]))
 
 
-@cache
-def _bank() -> NDArray[np.float64]:
-    """Triangular filters [201, 40] whose tops are 1."""
-    low, high = (2595 * np.log10(1 + hz / 700) for hz in (60.0, 7600.0))
-    edges = 700 * (10 ** (np.linspace(low, high, MEL_BINS + 2) / 2595) - 1)
-    hz = np.fft.rfftfreq(_WINDOW, 1 / INPUT_RATE)[:, None]
-    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
-    bank = np.minimum((hz - left) / (centre - left), (right - hz) / (right - centre)).clip(min=0)
-    empty = np.flatnonzero(bank.max(axis=0) < 0.5)  # lower bands are narrower than one step of the transform
-    bank[np.abs(hz - centre[empty]).argmin(axis=0), empty] = 1
-    return bank
+def _middles(moments: Sequence[Moment]) -> NDArray[np.uint8]:
+    """The spectrum in the middle of each tick, uint8 [n, 40]."""
+    found = np.zeros((len(moments), MEL_BINS), np.uint8)
+    for places, outline in known(moments, "user"):
+        if outline is None:
+            found[places] = bands_of(np.stack([moments[place].percept.audio[MIDDLE] for place in places.tolist()]))
+        else:
+            found[places] = outline.bands
+    return found

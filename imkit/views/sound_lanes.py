@@ -205,10 +205,13 @@ class Pictures(Lane):
         placed: list[dict[str, Any]] = []
         free_s = view.start_s
         for moment in self.timeline.between(view.start_s, view.end_s):
-            if not moment.percept.frames or moment.start_s < free_s:
+            if not moment.frame_count or moment.start_s < free_s:
                 continue
             if moment.index not in self._made:
-                frame = moment.percept.frames[-1]
+                held = moment.percept.frames  # of a recording, decoded here
+                if not held:
+                    continue
+                frame = held[-1]
                 self._made[moment.index] = jpeg_address(frame, 64), frame.shape[1] / frame.shape[0]
             address, ratio = self._made[moment.index]
             width_s = ratio * tall_px * view.s_per_px

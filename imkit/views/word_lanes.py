@@ -11,15 +11,13 @@ import numpy as np
 from imkit.stream import TICK_S
 
 from .lanes import DEADLINE_MS, Mark, Span, rows_of
-from .letters import cut, fitted, gathered, merged, phrases, text_px
+from .letters import cut, fitted, merged, text_px, told
 from .palette import Theme, faint
 from .sound_lanes import SHARES_FROM_S_PER_PX, bars
 from .stack import Lane, View, plain
 from .tasks import Task
 from .turns import shares
 
-_CROWDED = 0.6
-_ELLIPSIS_PX = 17
 _MARK_PX = 14
 _SHARE_PX = 6
 _SIGNS = {"open": "…", "done": "✓", "failed": "✗", "cancelled": "✗ cancelled"}
@@ -52,43 +50,12 @@ class Words(Lane):
         around, s_per_px = view.around, view.s_per_px
         near = [span for span in self.spans if span.end_s > around.start_s and span.start_s < around.end_s]
         seen = [span for span in near if view.start_s <= span.start_s < view.end_s]
-        shown = gathered(seen, view.start_s, view.end_s, s_per_px, self.rows)
-        if shown is None:
-            shown = self._some(seen, view) or self._phrases(seen, view)
+        shown = told(seen, view.start_s, view.end_s, s_per_px, self.rows)
         lines = near if len(near) < 1500 else merged([Span("", s.start_s, s.end_s) for s in near], s_per_px)
         return [
             bars(lines, -0.28, 0.2, self.colour, s_per_px, apart=theme.band if s_per_px < 0.06 else "", opacity=0.75),
             labels([(span.start_s, self.rows - row - 0.5, span.text) for row, span in shown], self.colour),
         ]
-
-    def _some(self, words: Sequence[Span], view: View) -> list[tuple[int, Span]]:
-        """Most words at their times, with an ellipsis where others are left out; nothing where too few have room."""
-        found = fitted(words, view.start_s, view.end_s, view.s_per_px, self.rows, _ELLIPSIS_PX)
-        if len(found) < _CROWDED * len(words):
-            return []
-        rows = {id(span): row for row, span in found}
-        shown: list[tuple[int, Span]] = []
-        for word in words:
-            if id(word) in rows:
-                shown.append((rows[id(word)], word))
-            elif shown:
-                row, before = shown.pop()
-                shown.append((row, Span(f"{before.text.rstrip('…')}…", before.start_s, before.end_s)))
-        return shown
-
-    def _phrases(self, words: Sequence[Span], view: View) -> list[tuple[int, Span]]:
-        """Phrases cut to the room up to the one after the next; nothing where hardly any has room."""
-        whole = phrases(words, 1e9)
-        texts = []
-        for number, span in enumerate(whole):
-            after = number + self.rows
-            until_s = whole[after].start_s if after < len(whole) else view.end_s
-            text = cut(span.text, (until_s - span.start_s) / view.s_per_px - 8)
-            texts.append(Span(text, span.start_s, span.end_s))
-        shown = fitted(
-            [span for span in texts if len(span.text) > 3], view.start_s, view.end_s, view.s_per_px, self.rows
-        )
-        return shown if len(shown) >= 0.4 * len(whole) else []
 
 
 @dataclass
@@ -262,10 +229,10 @@ class Marks(Lane):
             shown = []
         placed = {(span.start_s, span.text): row for row, span in shown}
         rows = [placed.get((span.start_s, span.text)) for span in spans]
-        told = [(mark, row) for mark, row in zip(near, rows, strict=True) if row is not None]
+        named = [(mark, row) for mark, row in zip(near, rows, strict=True) if row is not None]
         rest = [mark for mark, row in zip(near, rows, strict=True) if row is None]
         return [
-            self._signs([mark for mark, _ in told], [self.rows - row - 0.5 for _, row in told], "diamond", 8),
+            self._signs([mark for mark, _ in named], [self.rows - row - 0.5 for _, row in named], "diamond", 8),
             self._signs(rest, [0.1] * len(rest), "line-ns-open", 6),
             labels([(span.start_s, self.rows - row - 0.5, span.text) for row, span in shown], self.colour),
         ]

@@ -120,6 +120,62 @@ def test_sound_before_open_is_not_a_loss(clock):
     percept = source.read(0)
     assert percept.audio[0] == np.float32(0.8)
     assert percept.events == ()
+    assert source.counts["unheard_audio_ticks"] == 8
+
+
+def test_sound_between_start_and_open_is_a_loss_that_the_first_percept_tells(clock):
+    source = BrowserSource(clock)
+    source.expect()
+    for seq in range(2, 6):  # two were lost on the way
+        source.put_audio(seq, tick(seq / 10))
+    source.open()
+    percept = source.read(0)
+    assert percept.audio[0] == np.float32(0.5)
+    assert [event.payload for event in percept.events] == [{"gap_ticks": 5}]
+    assert (source.counts["dropped_audio_ticks"], source.counts["missing_audio_ticks"]) == (3, 2)
+    assert (source.counts["unheard_audio_ticks"], source.lost_ticks) == (0, 5)
+    source.put_audio(6, tick())
+    assert source.read(1).events == ()
+    source.close()
+    source.open()  # nobody pressed Start
+    source.put_audio(7, tick())
+    assert source.read(2).events == ()
+
+
+def test_a_capture_that_begins_while_the_session_before_it_closes_is_not_late(source):
+    for seq in range(40):
+        source.put_audio(seq, tick())
+        source.read(seq)
+    source.silence()
+    source.close()
+    source.expect()
+    for seq in range(1, 4):  # the first was lost on the way
+        source.put_audio(seq, tick(seq / 10))
+    source.open()
+    percept = source.read(40)
+    assert percept.audio[0] == np.float32(0.3)
+    assert percept.events[0].payload == {"gap_ticks": 3}
+    assert source.counts["late_audio_ticks"] == 0
+
+
+@given(st.lists(st.sampled_from(["next", "skip", "again", "read", "open", "close", "silence", "expect"]), max_size=60))
+def test_every_tick_that_arrived_is_read_dropped_or_unheard(steps):
+    source, seq, read, gaps, waiting = BrowserSource(Clock()), 0, 0, 0, 0
+    for step in steps:
+        if step in ("next", "skip", "again"):
+            seq = 0 if step == "again" else seq + (2 if step == "skip" else 1)
+            source.put_audio(seq, tick())
+        elif step == "read":
+            percept = source.read(read)
+            read += percept is not None
+            gaps += sum(event.payload["gap_ticks"] for event in percept.events) if percept else 0
+        else:
+            getattr(source, step)()
+        counts, waiting = source.counts, len(source._ticks)
+        dropped, unheard = counts["dropped_audio_ticks"], counts["unheard_audio_ticks"]
+        assert counts["audio_ticks"] == read + dropped + unheard + waiting
+        assert min(dropped, unheard) >= 0
+    assert gaps <= source.lost_ticks
 
 
 def test_frames_go_with_their_tick_newest_two_first(source):

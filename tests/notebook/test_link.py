@@ -310,6 +310,24 @@ def test_start_and_stop_twenty_times_on_one_link(kernel):
     assert kernel.session.timeline[-1].index == 4
 
 
+def test_sound_from_before_the_session_was_ready_is_counted_and_told(kernel, monkeypatch):
+    ready, real = threading.Event(), kernel.session.start
+    monkeypatch.setattr(kernel.session, "start", lambda: ready.wait(10) and real())
+    kernel.hello()
+    kernel.say({"type": "lease", "take": True, "view": "v1"})
+    kernel.comm.control("lease", holder="v1")
+    kernel.say({"type": "start", "view": "v1"})
+    for seq in range(4):
+        kernel.audio(seq, 0.3)
+    assert kernel.session.source.counts["audio_ticks"] == 4
+    ready.set()
+    kernel.comm.wait_for(lambda f: f.kind is Kind.MOMENT)
+    first, stats = kernel.session.timeline[-1], kernel.session.stats()
+    assert (first.gap, first.index) == (True, 3)
+    assert first.percept.events[0].payload == {"gap_ticks": 3}
+    assert (stats["dropped_audio_ticks"], stats["gaps"], stats["ticks"]) == (3, 1, 1)
+
+
 def test_a_page_forgotten_while_silent_is_heard_again_when_it_says_that_it_captures(kernel):
     kernel.hello("v1")
     kernel.say({"type": "start", "view": "v1"})

@@ -66,7 +66,7 @@ def resealed(folder, change):
 
 
 FILES = ["journal.jsonl", "session.json", "events.jsonl", "machine.jsonl", "user/00000000.flac", "model/00000000.flac",
-         "frames/00000004-0.jpg"]  # fmt: skip
+         "user/00000000.levels", "frames/00000004-0.jpg"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -246,8 +246,8 @@ def version(value):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (version(1), "is a recording of version 1; this imkit reads version 2"),
-        (version(3), r"version 3; this imkit reads version 2. Update imkit"),
+        (version(1), "is a recording of version 1; this imkit reads versions 2 to 3"),
+        (version(4), r"version 4; this imkit reads versions 2 to 3. Update imkit"),
         (version("2"), "version '2'"),
         (version(None), "version None"),
         (lambda head: head | {"format": "else"}, "header of something else"),

@@ -40,12 +40,12 @@ def test_every_file_says_what_happened(tmp_path):
         "events.jsonl",
         *(f"frames/{tick:08d}-0.jpg" for tick in range(0, 160, 4)),
         "journal.jsonl", "machine.jsonl",
-        "model/00000000.flac", "model/00000150.flac",
+        "model/00000000.flac", "model/00000000.levels", "model/00000150.flac", "model/00000150.levels",
         "session.json", "tail.bin",
-        "user/00000000.flac", "user/00000150.flac",
+        "user/00000000.flac", "user/00000000.levels", "user/00000150.flac", "user/00000150.levels",
     ]  # fmt: skip
     head = json.loads((folder / "session.json").read_text())
-    assert (head["format"], head["version"], head["model"], head["seed"]) == ("imkit-recording", 2, "fake", 4)
+    assert (head["format"], head["version"], head["model"], head["seed"]) == ("imkit-recording", 3, "fake", 4)
     user, rate = soundfile.read(folder / "user" / "00000150.flac", dtype="int16")
     assert rate == 16_000
     assert user[::3200].tolist() == [32 * tick for tick in range(150, 160)]
@@ -96,7 +96,7 @@ def test_lost_ticks_are_holes_and_silence_in_the_sound(tmp_path):
     assert (recording.facts["start_s"], recording.facts["duration_s"]) == (1.0, 79.4)
     levels = timeline.between(0, 3).model_audio()[:: RATE // 5] * -1024
     np.testing.assert_allclose(levels, [0, 5, 6, 0, 0, 9], atol=1e-4)
-    assert sorted(path.name for path in (tmp_path / "r" / "user").iterdir()) == ["00000005.flac", "00000400.flac"]
+    assert sorted(path.name for path in (tmp_path / "r" / "user").glob("*.flac")) == ["00000005.flac", "00000400.flac"]
 
 
 def test_plain_files_share_one_clock_and_one_length(tmp_path):
@@ -129,8 +129,8 @@ def test_a_folder_with_something_in_it_is_not_written_over(tmp_path):
     write(tmp_path, range(2), force=True)
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert sorted(bytes_of(tmp_path)) == [
-        "events.jsonl", "frames/00000000-0.jpg", "journal.jsonl", "machine.jsonl", "model/00000000.flac", "notes.txt",
-        "session.json", "tail.bin", "user/00000000.flac",
+        "events.jsonl", "frames/00000000-0.jpg", "journal.jsonl", "machine.jsonl", "model/00000000.flac",
+        "model/00000000.levels", "notes.txt", "session.json", "tail.bin", "user/00000000.flac", "user/00000000.levels",
     ]  # fmt: skip
 
 
@@ -304,3 +304,19 @@ def test_flac_is_refused_unless_it_is_as_long_as_said():
     for rate, samples in ((16_000, 3201), (24_000, 3200)):
         with pytest.raises(ValueError, match="expected"):
             files_of.pcm_of_flac(content, rate, samples)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+def test_all_of_a_recording_is_for_its_owner_only(tmp_path):
+    umask = os.umask(0o022)
+    try:
+        folder = write(tmp_path / "new" / "r", range(320))
+        write_plain(open_recording(folder), folder)
+        open_recording(folder).forget(4)  # cuts the last segment: the tail and the journal are written anew
+        write_plain(open_recording(folder), folder)
+    finally:
+        os.umask(umask)
+    paths = [folder, *folder.rglob("*")]
+    assert {path.parent.name for path in paths} >= {"r", "user", "model", "frames"}
+    modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in paths}
+    assert modes == {(True, 0o700), (False, 0o600)}

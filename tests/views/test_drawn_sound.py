@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from imkit.measures import Interval, Talk, gaps, measure, talk_of
+from imkit.measures.spectrum import MEL_BINS
 from imkit.stream import Act, Moment, Percept, Timeline
 from imkit.views.lanes import lanes_of
-from imkit.views.sound import MEL_BINS, envelope, mel
+from imkit.views.sound import envelope, mel
 from imkit.views.turns import shares, turns_of
 
 SILENT = np.zeros(3200, np.float32)

@@ -9,8 +9,8 @@ from fakes import FakeModel, loud_audio
 from imkit.capture import Script
 from imkit.probe import fork
 from imkit.session import Session
-from imkit.stream import Timeline
-from imkit.views.fork_figure import fork_figure
+from imkit.stream import Act, Floor, Moment, Percept, Timeline, Word
+from imkit.views.fork_figure import _pieces, fork_figure
 from imkit.views.palette import DARK, LIGHT
 from imkit.views.parting import parting
 
@@ -82,3 +82,35 @@ def test_names_range_and_theme() -> None:
     with pytest.raises(ValueError, match="theme"):
         fork_figure(PARENT, theme="pink")
     fork_figure(Timeline())
+
+
+def bursts(change: str = "") -> Timeline:
+    """Five words within one second, every three seconds; the third of each burst may be another."""
+    timeline = Timeline(16_000)
+    for index in range(60):
+        burst, number = divmod(index, 15)
+        text = f"say{burst}{number}" if number != 2 or not change else f"{change}{burst}"
+        words = (Word(text, index / 5, index / 5 + 0.1),) if number < 5 else ()
+        timeline.append(Moment(Percept(index), Act(index, np.zeros(3200, np.float32), Floor.SPEAK, words)))
+    return timeline
+
+
+def test_crowded_words_stand_behind_one_another_and_what_differs_stays_set_off() -> None:
+    figure = fork_figure(bursts(), bursts("else"), start_s=0.0, width=700)
+    spoken = [note for note in figure.layout.annotations if "say" in note.text or "else" in note.text]
+    told = " ".join(note.text for note in spoken)
+    for burst in range(3):  # the last is cut at the edge
+        assert f"say{burst}0 say{burst}1 <b>else{burst}</b> say{burst}3 say{burst}4" in told
+    at_s = {note.text: note.x for note in spoken}
+    assert at_s["say10 say11"] < at_s["<b>else1</b>"] < at_s["say13 say14"]
+    crowded = " ".join(notes(fork_figure(bursts(), bursts("else"), start_s=0.0, width=330)))
+    assert "…" in crowded
+
+
+def test_pieces_are_marked_where_a_word_of_them_is() -> None:
+    words = [("one", False), ("two", True), ("three", True), ("four", False)]
+    assert _pieces("one two three four", words) == [("one", False), ("two three", True), ("four", False)]
+    assert _pieces("one…", words) == [("one…", True)]
+    assert _pieces("one tw…", words) == [("one", False), ("tw…", True)]
+    assert _pieces("one two three fo…", words) == [("one", False), ("two three", True), ("fo…", False)]
+    assert _pieces("two…", words[1:2]) == [("two…", True)]

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from itertools import pairwise
 
 import pytest
 from example_timeline import example_timeline
@@ -130,3 +131,29 @@ def test_in_the_dark_and_on_paper(page):
     assert ground() == [255, 255, 255]
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert ground() == [0x14, 0x16, 0x1D]
+
+
+CROWD = """(width) => {
+  const board = new Board(document.createElement("canvas"), {}), words = [];
+  board.start = 0; board.span = 33; board.size(width, board.tall);
+  for (let k = 0; k < 50; k += 1) {
+    const at = 3 * Math.floor(k / 5) + .2 * (k % 5);
+    words.push([`say${k}`, at, at + .1]);
+  }
+  return board.told(words, 2).map(([row, [told, at]]) => {
+    return [row, told, board.x(at), board.x(at) + board.c.measureText(told).width];
+  });
+}"""
+
+
+@pytest.mark.parametrize("width", [1400, 700, 480])
+def test_crowded_words_are_told_or_their_lack_is(page, width):
+    shown = page.evaluate(CROWD, width)
+    told = " ".join(text for _, text, _, _ in shown)
+    missing = [k for k in range(50) if f"say{k}" not in told.replace("…", " ").split()]
+    assert shown
+    assert bool(missing) == ("…" in told)
+    assert bool(missing) == (width < 1400)
+    for row in range(2):
+        edges = [(left, right) for at, _, left, right in shown if at == row]
+        assert all(right <= after for (_, right), (after, _) in pairwise(edges))

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from imkit.stream import Timeline
 
-from .files import ExportError, write_file, write_folder
+from .files import ExportError, write_file, write_folder, write_with
 from .lanes import lanes_of
 from .tables import Tables, to_pandas, to_polars
 
@@ -30,16 +30,21 @@ class Format:
     about: str
 
     @property
-    def encode(self) -> Callable[[Timeline], Any]:
+    def encode(self) -> Callable[..., Any]:
         """Timeline -> bytes of the file, or name -> bytes of the files in the folder."""
-        encode: Callable[[Timeline], Any] = import_module(f".{self.module}", __name__).encode
+        encode: Callable[..., Any] = import_module(f".{self.module}", __name__).encode
         return encode
+
+    @property
+    def media(self) -> Callable[[Timeline, str], dict[str, Callable[[BinaryIO], None]]] | None:
+        """For a form that names media: (timeline, name of its file without the suffix) -> what is written beside it."""
+        return getattr(import_module(f".{self.module}", __name__), "media", None)
 
 
 FORMATS = {
     "vtt": Format("vtt", ".vtt", "WebVTT captions with voices"),
     "textgrid": Format("textgrid", ".TextGrid", "Praat"),
-    "eaf": Format("eaf", ".eaf", "ELAN"),
+    "eaf": Format("eaf", ".eaf", "ELAN, with the sound of both sides beside it"),
     "rttm": Format("rttm", ".rttm", "who sounds when, for diarisation tools"),
     "full-duplex-bench": Format("full_duplex_bench", "", "a sample folder: input.wav, output.wav, output.json"),
     "trace": Format("trace", ".json", "Chrome trace, for Perfetto"),
@@ -55,11 +60,17 @@ _FRAMES = {"pandas": "to_pandas", "polars": "to_polars"}
 def export(timeline: Timeline, to: str, path: str | Path, *, force: bool = False) -> Path:
     """Writes a timeline in the form ``to`` (see ``FORMATS``) to ``path``, a file or a folder, and returns it.
 
-    Everything is made in memory first, so what cannot be made writes nothing. Nothing is written outside of ``path``,
-    and nothing that exists is replaced unless ``force``. Raises ExportError for an unknown form, naming the nearest.
+    Everything but the sound is made in memory first, so what cannot be made writes nothing. Nothing is written outside
+    of ``path``, and nothing that exists is replaced unless ``force``. An .eaf names sound: "talk.eaf" comes with
+    "talk.user.wav" and "talk.model.wav" in the same folder, and they are found wherever that folder is taken. Raises
+    ExportError for an unknown form, naming the nearest.
     """
     form = format_of(to)
     path = Path(path).expanduser()
+    if form.media is not None:
+        media = form.media(timeline, path.stem)
+        write_with(path, form.encode(timeline, path.stem), media, force=force)
+        return path
     made = form.encode(timeline)
     if form.suffix:
         write_file(path, made, force=force)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from imkit.stream import ImkitError
 
@@ -25,6 +26,29 @@ def write_file(path: Path, data: bytes, *, force: bool) -> None:
         raise ExportError(f"{path}: exists; choose another name, or add --force (force=True)") from None
     except OSError as error:
         raise ExportError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def write_with(path: Path, data: bytes, media: Mapping[str, Callable[[BinaryIO], None]], *, force: bool) -> None:
+    """Writes a file, and before it the media that it names, beside it. Nothing is left if any cannot be written."""
+    beside = {path.with_name(name): write for name, write in media.items()}
+    there = [
+        place for place in (path, *beside) if place.is_symlink() or place.is_dir() or (place.exists() and not force)
+    ]
+    if there:
+        write_file(there[0], b"", force=force)  # raises, and says why
+    made: list[Path] = []
+    try:
+        for place, write in beside.items():
+            with place.open("wb" if force else "xb") as file:
+                made.append(place)
+                write(file)
+        write_file(path, data, force=force)
+    except BaseException as error:
+        for place in made:
+            place.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise ExportError(f"{path}: its media cannot be written: {error.strerror or error}") from error
+        raise
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], *, force: bool) -> None:

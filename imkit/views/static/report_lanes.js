@@ -155,26 +155,59 @@ class Board extends Picture {
       const left = Math.max(this.x(a), drawn), right = Math.max(left + .7, this.x(b) - (this.scale > 20 ? 1 : 0));
       if (right > drawn) { this.fill(lane.colour, left, lane.top + lane.height - 6, right - left, 3); drawn = right; }
     }
-    let shown = this.fitted(seen, rows);
-    if (shown.length < .6 * seen.length) shown = this.fitted(this.phrases(seen, rows), rows, .4);
-    for (const [row, [told, a]] of shown) this.text(told, this.x(a), lane.top + 2 + (row + .5) * each, lane.colour);
+    for (const [row, [told, a]] of this.told(seen, rows)) this.text(told, this.x(a), lane.top + 2 + (row + .5) * each, lane.colour);
   }
-  fitted(spans, rows, least = 0) {
+  // each word where it begins or behind the one before it; else most, with an ellipsis for the others; else phrases, cut
+  told(seen, rows) {
+    const words = seen.filter(([told, a]) => told && a >= this.start);
+    return this.gathered(words, rows) ?? this.some(words, rows) ?? this.fitted(this.phrases(words, rows), rows, .4);
+  }
+  gathered(words, rows) {
+    const all = [...Array(rows).keys()], shown = [];
+    let free = Array(rows).fill(-1);
+    for (const run of runs(words)) {
+      const one = all.filter((row) => free[row] <= this.x(run[0][1])).slice(0, 1);
+      const placed = this.placed(run, free, all, 0) ?? this.placed(run, free, one, 120) ?? this.placed(run, free, all, 60);
+      if (!placed) return null;
+      free = placed.free; shown.push(...placed.shown);
+    }
+    return shown.map(([row, [told, a, b]]) => [row, [this.cut(told, this.width - 6 - this.x(a)), a, b]]);
+  }
+  placed(run, before, among, astray) {
+    const free = [...before], shown = [];
+    for (let word of run) {
+      let row = among.find((at) => free[at] <= this.x(word[1]));
+      if (row === undefined) {
+        if (!shown.length || free[shown.at(-1)[0]] - this.x(word[1]) > astray) return null;
+        const [at, [told, a]] = shown.pop();
+        row = at; word = [`${told} ${word[0]}`, a, word[2]];
+      }
+      free[row] = this.x(word[1]) + this.c.measureText(word[0]).width + 7;
+      shown.push([row, word]);
+    }
+    return { free, shown };
+  }
+  some(words, rows) {
+    const found = new Map(this.fitted(words, rows, .6, 17).map(([row, word]) => [word, row])), shown = [];
+    if (!found.size) return null;
+    for (const word of words) {
+      if (found.has(word)) shown.push([found.get(word), [...word]]);
+      else if (shown.length) shown.at(-1)[1][0] = `${shown.at(-1)[1][0].replace(/…+$/, "")}…`;
+    }
+    return shown;
+  }
+  fitted(spans, rows, least = 0, pad = 7) {
     const free = Array(rows).fill(-1), shown = [];
     for (const span of spans) {
       const left = this.x(span[1]), right = left + this.c.measureText(span[0]).width;
       if (left < GUTTER || right > this.width - 4 || !span[0]) continue;
       const row = free.findIndex((at) => at <= left);
-      if (row >= 0) { free[row] = right + 7; shown.push([row, span]); }
+      if (row >= 0) { free[row] = right + pad; shown.push([row, span]); }
     }
     return shown.length < least * spans.length ? [] : shown;
   }
   phrases(words, rows) {
-    const joined = [];
-    for (const [told, a, b] of words) {
-      const last = joined.at(-1);
-      if (last && a - last[2] <= 1.2) { last[0] += ` ${told}`; last[2] = b; } else joined.push([told, a, b]);
-    }
+    const joined = runs(words).map((run) => [run.map(([told]) => told).join(" "), run[0][1], run.at(-1)[2]]);
     return joined.map(([told, a, b], i) => [this.cut(told, (i + rows < joined.length ? this.x(joined[i + rows][1]) : this.width - 6) - this.x(a) - 8), a, b]);
   }
   cut(told, room) {
@@ -247,6 +280,16 @@ class Board extends Picture {
     const y = bottom - data.deadline_ms * reach;
     this.c.strokeStyle = this.colours.late; this.c.setLineDash([3, 3]); this.c.beginPath(); this.c.moveTo(GUTTER, y); this.c.lineTo(this.width, y); this.c.stroke(); this.c.setLineDash([]);
   }
+}
+
+// words up to a pause
+function runs(words) {
+  const found = [];
+  for (const word of words) {
+    const last = found.at(-1);
+    if (last && word[1] - last.at(-1)[2] <= 1.2) last.push(word); else found.push([word]);
+  }
+  return found;
 }
 
 // drafts that grew into one another, with the words they grew to

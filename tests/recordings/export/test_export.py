@@ -2,6 +2,7 @@
 
 import json
 from itertools import pairwise
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -70,15 +71,55 @@ def test_eaf_through_pympi(tmp_path):
         (5.8, 5.801, "notebook"),
         (5.8, 5.801, "sound was lost"),
     ]
-    assert [medium["RELATIVE_MEDIA_URL"] for medium in eaf.get_linked_files()] == ["./user.wav"]
-    assert "TIME_ORIGIN" not in (tmp_path / "out.eaf").read_text("utf-8")
 
 
 def test_a_slice_keeps_the_session_clock(tmp_path):
     later = hard_timeline(start=100)
-    assert 'TIME_ORIGIN="20000"' in written(tmp_path, "eaf", later).read_text("utf-8")
     grid = Praat.TextGrid(str(written(tmp_path, "textgrid", later)), codec="utf-8")
     assert (grid.xmin, grid.xmax) == (20.0, 26.2)
+
+
+@pytest.mark.parametrize(("start", "name"), [(0, "out"), (100, "talk of été & co")])
+def test_the_media_of_an_eaf_lie_beside_it_on_the_session_clock(tmp_path, start, name):
+    timeline = hard_timeline(start)
+    (tmp_path / "a").mkdir()
+    export(timeline, "eaf", tmp_path / "a" / f"{name}.eaf")
+    elsewhere = (tmp_path / "a").rename(tmp_path / "b")
+    media = Elan.Eaf(str(elsewhere / f"{name}.eaf")).get_linked_files()
+    assert {(medium["MIME_TYPE"], medium.get("TIME_ORIGIN")) for medium in media} == {("audio/x-wav", None)}
+    found = []
+    for medium in media:
+        url = medium["RELATIVE_MEDIA_URL"]
+        assert url.startswith("./")
+        assert url == medium["MEDIA_URL"]
+        found.append(soundfile.read(elsewhere / unquote(url), dtype="float32"))
+    assert [rate for _, rate in found] == [16_000, timeline.output_rate]
+    for (sound, rate), whole in zip(found, (timeline.user_audio(), timeline.model_audio()), strict=True):
+        assert not sound[: start * rate // 5].any()
+        np.testing.assert_allclose(sound[start * rate // 5 :], whole, atol=1 / 32768)
+        assert whole.any()
+
+
+def test_an_eaf_is_written_with_all_its_media_or_not_at_all(tmp_path, monkeypatch):
+    (tmp_path / "out.model.wav").write_text("mine")
+    with pytest.raises(ExportError, match=r"out\.model\.wav: exists"):
+        written(tmp_path, "eaf")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.model.wav"]
+    assert (tmp_path / "out.model.wav").read_text() == "mine"
+    (tmp_path / "out.model.wav").unlink()
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("imkit.recordings.export.files.write_file", full)
+        with pytest.raises(ExportError, match="No space left"):
+            written(tmp_path, "eaf")
+    assert list(tmp_path.iterdir()) == []
+    gone = hard_timeline()
+    gone._moments = [moment.without_media() for moment in gone.moments]
+    assert Elan.Eaf(str(written(tmp_path, "eaf", gone))).get_linked_files() == []
+    assert [path.name for path in tmp_path.iterdir()] == ["out.eaf"]
 
 
 def test_rttm_through_pyannote(tmp_path):
@@ -247,7 +288,7 @@ def test_an_empty_timeline_is_a_valid_file(tmp_path, to):
 @pytest.mark.parametrize("to", sorted(FORMATS))
 def test_nothing_there_is_replaced_unless_forced(tmp_path, to):
     path = written(tmp_path, to)
-    files = [path] if path.is_file() else sorted(path.iterdir())
+    files = sorted(one for one in tmp_path.rglob("*") if one.is_file())
     files[0].write_bytes(b"mine")
     with pytest.raises(ExportError, match="force=True"):
         export(hard_timeline(), to, path)
