@@ -141,7 +141,7 @@ def grade(
         call_logits = network.call_head(act)
         loss_word = weighted(word_logits, batch.word, 0.3)
         loss_floor = F.cross_entropy(floor_logits.flatten(0, 1).float(), batch.floor.flatten())
-        loss_call = weighted(call_logits, batch.call, 0.03)
+        loss_call = weighted(call_logits, batch.call, 0.1)
         loss_time = weighted(helpers.countdown(act), batch.countdown, 0.1)
         loss = loss + 1.5 * loss_word + loss_floor + 0.3 * loss_call + 0.3 * loss_time
         with torch.no_grad():
