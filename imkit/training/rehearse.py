@@ -4,8 +4,8 @@
 with nano's own words and within what nano can know: a reply to speech comes when the last word can be read as text, a
 reply to a sight in the micro-turn that shows it. What it did is what the network learns: an oracle is imitated, in a
 closed loop. The network's own mistakes are not played, but one kind is put in (Laskey et al. 2017, arXiv 1703.09327):
-the teacher goes on talking for a while after a stop, and the network learns to stop at every micro-turn of that. Without
-it, what it did last, which it is told, said all there is to know: it was silent if it had been, and went on if it had.
+the teacher goes on talking for a while after a stop, and the network learns to stop at every micro-turn of that.
+Without it, what it did last, which it is told, said all there is to know: it went on if it had gone on.
 """
 
 from __future__ import annotations
