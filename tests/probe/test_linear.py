@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from imkit.model.ring import STREAMS
 from imkit.probe import ActivationCache, ProbeError, Seen, UnknownSite, fit_probe, steer
 from imkit.probe.seen import Tokens
 from imkit.probe.solvers import auc, logistic, r2, ridge
@@ -22,9 +23,9 @@ def conversation(seed, labels, direction, gain=3.0, words=1):
         rows = torch.from_numpy(rng.standard_normal((1, count + 5, WIDTH)).astype(np.float32)) + here
         rows[0, -1] += gain * float(label) * direction
         slots = np.array([*range(1, count + 1), 9, 10, 11, 12, 15])
-        streams = np.array(["heard"] * count + ["audio"] * 4 + ["act"])
+        kinds = [STREAMS.index(name) for name in ["heard"] * count + ["audio"] * 4 + ["act"]]
         floor = torch.from_numpy(rng.standard_normal((1, 1, 3)).astype(np.float32))
-        seen.append(Seen(k, {SITE: rows, "floor.hook_out": floor}, Tokens(16 * k + slots, streams)))
+        seen.append(Seen(k, {SITE: rows, "floor.hook_out": floor}, Tokens(16 * k + slots, np.array(kinds, np.int8))))
     return ActivationCache(seen, AXES)
 
 

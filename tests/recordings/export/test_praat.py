@@ -49,7 +49,7 @@ def test_praat_reads_every_tier_and_label(tmp_path):
 def test_praat_hears_what_a_recording_holds(tmp_path, side, wav):
     timeline = open_recording(record(hard_timeline(), tmp_path / "talk")).timeline()
     sound = getattr(timeline, f"{side}_audio")()
-    (flac,) = (tmp_path / "talk" / side).iterdir()
+    (flac,) = (tmp_path / "talk" / side).glob("*.flac")
     for file, length_s in ((flac, 6.0), (export(timeline, "full-duplex-bench", tmp_path / "bench") / wav, 6.2)):
         ((rate, seconds, energy),) = praat(tmp_path, SOUND, file)
         assert (float(rate), float(seconds)) == (RATE, length_s)
