@@ -82,7 +82,7 @@ class Why:
 def why(
     timeline: Timeline | Any,
     at_s: float,
-    output: str = "floor",
+    output: str | None = None,
     target: Answer | None = None,
     incorrect: Answer | None = None,
     back_s: float = 2.0,
@@ -94,7 +94,8 @@ def why(
     """What led to a decision, as far as can be seen: ``timeline.why(12.4)``.
 
     at_s       in the micro-turn that decides; what it decides is heard one micro-turn, 0.2 s, later
-    output     "floor", "words", "heard" or "call"
+    output     "floor", "words", "heard" or "call"; None is "floor", unless no class is asked for and a word was said
+               although the floor alone would have been silent: that is "words", since who says a word speaks
     target     the class to be explained; None is the one that was likeliest
     incorrect  against which; None is the likeliest other one
     back_s     how far attribution reaches, 0.2 to 6.0 s
@@ -113,13 +114,17 @@ def why(
         stretch = begin(timeline, own, inside, start_s, end_s, progress)
         seeing = Seeing(inside, _needed, seen.append)
         seeing.chair = recorder
-        for _ in stretch.through(seeing):
-            pass
+        acts = {moment.index: act for moment, act in stretch.through(seeing)}
         seeing.close()
         seen = [one for one in seen if recorder.ticks and one.index >= recorder.ticks[0].index]
         cache = ActivationCache(seen, seeing.axes, inside.points)
-        lens = logit_lens(cache, output)
+        lens = logit_lens(cache, output or "floor")
         row = _row_of(lens, at_s)
+        if output is None and target is None and incorrect is None:
+            silent = lens.classes[int(lens.logits[-1, row].argmax())] == "listen"
+            output = "words" if silent and acts[int(lens.positions.index[row])].words else "floor"
+            lens = lens if output == "floor" else logit_lens(cache, output)
+        output = output or "floor"
         order = np.argsort(-lens.logits[-1, row])
         number = int(order[0]) if target is None else lens.decision.number(target)
         other = int(order[order != number][0]) if incorrect is None else lens.decision.number(incorrect)

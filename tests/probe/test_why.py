@@ -24,7 +24,7 @@ def timeline(nano):
 
 @pytest.fixture(scope="module")
 def found(timeline) -> Why:
-    return timeline.why(3.13, back_s=1.6, n_steps=24)
+    return timeline.why(3.13, "floor", back_s=1.6, n_steps=24)
 
 
 def test_it_is_of_the_micro_turn_in_which_the_moment_lies(found, timeline) -> None:
@@ -89,14 +89,14 @@ def test_from_a_state_that_was_kept_it_is_the_same(nano, timeline, found) -> Non
     late = timeline.between(1.0)
     late.origin = Origin(nano)
     with pytest.raises(ProbeError, match="snapshots"):
-        late.why(3.13, back_s=1.6, n_steps=24)
+        late.why(3.13, "floor", back_s=1.6, n_steps=24)
     late.origin = Origin(nano, snapshots=kept)
-    assert late.why(3.13, back_s=1.6, n_steps=24).sentences == found.sentences
+    assert late.why(3.13, "floor", back_s=1.6, n_steps=24).sentences == found.sentences
 
 
 def test_from_a_recording(timeline, nano, tmp_path) -> None:
     played = open_recording(record(timeline, tmp_path / "talk")).timeline()
-    found = played.why(3.13, back_s=1.6, n_steps=24, model=nano)
+    found = played.why(3.13, "floor", back_s=1.6, n_steps=24, model=nano)
     (logits,) = played.run_with_cache("floor.hook_out", 3.0, model=nano)[1]["floor.hook_out"][0].numpy()
     assert np.allclose(found.lens.logits[-1, found.row], logits, atol=1e-5)
 
@@ -108,3 +108,14 @@ def test_a_moment_that_is_not_there_is_said(timeline) -> None:
         timeline.why(-1.0)
     with pytest.raises(ProbeError, match="back_s=60"):
         timeline.why(3.0, back_s=60)
+
+
+def test_a_word_that_the_floor_alone_would_not_have_said_is_what_is_explained(timeline) -> None:
+    outputs = []
+    for moment in timeline.moments[4:10]:
+        found = timeline.why(moment.start_s + 0.1, n_steps=8)
+        floor = timeline.why(moment.start_s + 0.1, "floor", n_steps=8)
+        silent = floor.lens.classes[int(floor.lens.logits[-1, floor.row].argmax())] == "listen"
+        assert found.lens.output == ("words" if silent and moment.act.words else "floor")
+        outputs.append(found.lens.output)
+    assert "words" in outputs  # a network that learned nothing says words that its floor knows nothing of
