@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from imkit import recordings
 from imkit.cli import main
 
 sys.path.insert(0, str(Path(__file__).parent / "recordings" / "export"))
@@ -19,7 +18,7 @@ def folder(tmp_path, monkeypatch):
         opened.append(Path(path))
         return SimpleNamespace(timeline=hard_timeline)
 
-    monkeypatch.setattr(recordings, "open_recording", open_recording, raising=False)
+    monkeypatch.setattr("imkit.cli.export.open_recording", open_recording)
     folder = tmp_path / "talk"
     folder.mkdir()
     yield folder

@@ -15,15 +15,15 @@ import imkit
 ROOT = Path(imkit.__file__).parent
 GROUND = {"stream"}
 PARTS = {"model", "adapters", "background", "tools", "surfaces", "capture", "voices", "measures"}
-TOP = {"notebook", "views", "probe", "recordings", "scenes", "training", "cli"}
+TOP = {"notebook", "views", "probe", "recordings", "scenes", "training", "serve", "cli"}
 MAY: dict[str, set[str]] = {
     "stream": set(),
     **{part: set(GROUND) for part in PARTS},
     "session": GROUND | PARTS,
     **{part: GROUND | PARTS | {"session"} | (TOP if part in {"notebook", "cli"} else set()) for part in TOP},
 }
-# A guest's chair loads our own network too, and whoever stands on top may draw or read a recording.
-MAY["adapters"] |= {"model", "voices"}
+# A guest's chair loads our own network too and changes rates; whoever stands on top may draw or read a recording.
+MAY["adapters"] |= {"model", "voices", "capture"}
 for top in ("views", "probe", "scenes", "training"):
     MAY[top] |= {"recordings", "views"}
 MAY["training"] |= {"scenes"}

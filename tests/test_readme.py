@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import imkit
+from imkit.adapters import PREFIXES
 from imkit.capture import AudioArray
 from imkit.cli import main
 
@@ -41,6 +42,12 @@ def test_the_lines_that_make_a_session_are_those_of_its_arguments() -> None:
     (line,) = (code for code in CODE if code.startswith("imkit.Session(model="))
     with eval(line, {"imkit": imkit}) as session:
         assert session.model.spec.name == "nano"
+
+
+def test_models_that_are_named_with_a_prefix_have_one_that_is_known() -> None:
+    (lines,) = (code for code in CODE if 'model="moshi:' in code)
+    assert set(re.findall(r"\b([a-z]+):(?=[a-z,]| )", lines)) - {"wss"} <= set(PREFIXES)
+    assert "moshi" in re.findall(r"\b([a-z]+):(?=[a-z,]| )", lines)
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"`imkit ([a-z]+)", README)) - {"start"}))

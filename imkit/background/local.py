@@ -85,7 +85,9 @@ class LocalModel:
 
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.name, trust_remote_code=False)
-            model: Any = AutoModelForCausalLM.from_pretrained(self.name, dtype="auto", trust_remote_code=False)
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                self.name, dtype="auto", trust_remote_code=False, use_safetensors=True
+            )
             model.to(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         except Exception as error:  # missing files, a broken download, too little memory: each library has its own
             words = " ".join(str(error).split())[:200]

@@ -66,8 +66,13 @@ def as_source(thing: Any) -> Source:
         return script.Script(path) if suffix in {".jsonl", ".ndjson"} else audio_file.AudioFile(path)
     if isinstance(thing, list | tuple) and thing:
         return mix.Mix(*map(as_source, thing))
+    hint = "See imkit.capture."
+    if isinstance(thing, int | float):
+        hint = f"For so many seconds of silence: run(seconds={thing})."
+    elif hasattr(thing, "dtype"):
+        hint = "For samples: imkit.capture.AudioArray(samples, rate)."
     raise SourceError(
-        repr(thing), f"is a {type(thing).__name__}, expected a Source, a path or a list of them.", "See imkit.capture."
+        repr(thing)[:80], f"is a {type(thing).__name__}, expected a Source, a path or a list of them.", hint
     )
 
 

@@ -6,7 +6,6 @@ refused, typed text runs a clock of the kernel for a while, so that a conversati
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from threading import Condition
@@ -17,12 +16,16 @@ from numpy.typing import NDArray
 
 from imkit.stream import INPUT_SAMPLES, TICK_S, ContractError, Event, Percept, Provenance, SourceError
 
+from .clock import SourceClock, elapsed_s
+
+MAX_GAP_TICKS: Final = 3600 * 5
 KEEP_TICKS: Final = 5
 KEEP_FRAMES: Final = 4
 KEEP_TEXTS: Final = 64
 KEEP_EVENTS: Final = 64
 QUIET_S: Final = 0.6
 WRITING_S: Final = 60.0
+LONGEST_GAP_TICKS: Final = 300
 _FRAMES_A_TICK: Final = 2
 _EARLY_S: Final = 0.02
 
@@ -35,13 +38,19 @@ class BrowserSource:
     so in an event), of pictures all but the newest, of texts and events the newest arrival. Of the sound that arrived
     (``audio_ticks``) each tick is read, dropped, or ``unheard_audio_ticks``: it came while no session was open, or
     waited when one closed. What comes between Start (``expect``) and the session's ``open`` is a loss, and told.
+
+    A page that slept or was cut off while its count stood still (``pauses``) is told like lost sound, about a second
+    after it is back: as so many lost ticks, at most 300, and with how long it was in ``paused_s``. Ticks that typed
+    text ran meanwhile were lived, and are not lost.
     """
 
     clocked: bool = True
     provenance: Provenance = Provenance.MICROPHONE
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = elapsed_s) -> None:
         self._clock = clock
+        self.sound_clock = SourceClock()
+        """The page's count of samples against the kernel's clock."""
         self._fresh = Condition()
         self._ticks: deque[tuple[int, NDArray[np.float32]]] = deque()
         self._frames: deque[tuple[float, bytes]] = deque()
@@ -52,6 +61,8 @@ class BrowserSource:
         self._unopened = 0
         self._expected_seq = 0
         self._gap_ticks = 0
+        self._paused_s = 0.0
+        self._written = self._lived_asleep = 0
         self._heard_from_s = float("-inf")
         self._writing_until_s = float("-inf")
         self._due_s = 0.0
@@ -61,11 +72,13 @@ class BrowserSource:
             "dropped_audio_ticks": 0,
             "missing_audio_ticks": 0,
             "late_audio_ticks": 0,
+            "wild_audio_ticks": 0,
             "unheard_audio_ticks": 0,
             "dropped_frames": 0,
             "bad_frames": 0,
             "dropped_texts": 0,
             "dropped_events": 0,
+            "pauses": 0,
         }
 
     # what the transport calls
@@ -80,24 +93,32 @@ class BrowserSource:
     def put_audio(self, seq: int, pcm: NDArray[np.float32], gap: bool = False) -> None:
         """One tick of sound, float32 [3200] at 16 kHz. ``seq`` counts from 0 at every start of the capture.
 
-        ``gap``: the browser lost sound just before this tick. Ticks that come twice or late are counted and dropped.
+        ``gap``: the browser lost sound just before this tick. Ticks that come twice, late, or more than an hour ahead
+        (which would move the clock for good) are counted and dropped.
         """
         if pcm.shape != (INPUT_SAMPLES,):
             raise ContractError(f"browser audio {seq}: shape {pcm.shape}, expected ({INPUT_SAMPLES},) at 16 kHz")
         with self._fresh:
             if seq == 0:
+                self.sound_clock.begin()
                 self._leave_unheard()
                 self._unopened = 0
                 self._frames.clear()
             elif seq < self._expected_seq:
                 self.counts["late_audio_ticks"] += 1
                 return
+            elif seq > self._expected_seq + MAX_GAP_TICKS and (self.counts["audio_ticks"] or self._awaited):
+                self.counts["wild_audio_ticks"] += 1
+                return
             else:
                 missing = seq - self._expected_seq if self.counts["audio_ticks"] or self._awaited else 0
                 self.counts["missing_audio_ticks"] += missing
-                self._gap_ticks += missing or int(gap)
-            self._expected_seq = seq + 1
+                self._gap_ticks += max(missing - self._written, 1) if missing else int(gap)
+                self._lived_asleep += 0 if missing else self._written
+            self._expected_seq, self._written = seq + 1, 0
             self._heard_from_s = self._clock()
+            self._due_s = self._heard_from_s + TICK_S  # where typed text goes on from, if no sound comes any more
+            self._note_pause(self.sound_clock.note((seq + 1) * TICK_S, self._heard_from_s))
             self.counts["audio_ticks"] += 1
             self._ticks.append((seq, np.ascontiguousarray(pcm, np.float32)))
             while len(self._ticks) > (KEEP_TICKS if self._open else 1):
@@ -150,6 +171,7 @@ class BrowserSource:
             self._leave_unheard()
             self._frames.clear()
             self._heard_from_s = float("-inf")
+            self.sound_clock.begin()
 
     # what the loop calls
 
@@ -169,6 +191,13 @@ class BrowserSource:
             texts = list(self._texts)
             self._texts.clear()
             return texts
+
+    def take_events(self) -> list[Event]:
+        """Events that wait, taken out, as ``take_texts``."""
+        with self._fresh:
+            events = list(self._events)
+            self._events.clear()
+            return events
 
     def open(self) -> None:
         """Take part in a session; sound from before is forgotten, text is not.
@@ -192,7 +221,7 @@ class BrowserSource:
             for queue in (self._frames, self._texts, self._events):
                 queue.clear()
             self._draft = ""
-            self._gap_ticks = 0
+            self._gap_ticks, self._paused_s = 0, 0.0
             self._writing_until_s = float("-inf")
             self._fresh.notify_all()
 
@@ -219,18 +248,32 @@ class BrowserSource:
             else:
                 audio, jpegs = np.zeros(INPUT_SAMPLES, np.float32), []
                 self._due_s += TICK_S
+                self._written += 1
             text = "\n".join(self._texts)
             self._texts.clear()
             events = tuple(self._events)
             self._events.clear()
             gap_ticks, self._gap_ticks = self._gap_ticks, 0
+            paused_s, self._paused_s = self._paused_s, 0.0
             draft = self._draft
         if gap_ticks:
-            lost = {"gap_ticks": gap_ticks}
+            lost: dict[str, Any] = {"gap_ticks": gap_ticks}
             text_of_gap = f"{gap_ticks * TICK_S:.1f} s of sound were lost before this"
+            if paused_s:
+                lost["paused_s"] = round(paused_s, 1)
+                text_of_gap += f"; the page slept or was cut off for {paused_s:.1f} s"
             events = (Event("system", Provenance.MICROPHONE, text_of_gap, payload=lost), *events)
         frames = tuple(picture for picture in map(self._decoded, jpegs) if picture is not None)
         return Percept(index, audio, frames, text, draft, events)
+
+    def _note_pause(self, paused_s: float) -> None:
+        """The page's count stood still for so long. With the lock held."""
+        if paused_s and self._open:
+            self.counts["pauses"] += 1
+            self._paused_s += paused_s
+            self._gap_ticks += min(max(round(paused_s / TICK_S) - self._lived_asleep, 1), LONGEST_GAP_TICKS)
+        if not self.sound_clock.late:
+            self._lived_asleep = 0
 
     def _leave_unheard(self, ticks: int | None = None) -> None:
         """Lets go of the oldest ticks, of all where no number is given, that nobody will hear. With the lock held."""
@@ -285,7 +328,7 @@ class MediaStreamSource(BrowserSource):
     the widget for its stream, clones the tracks and sends them like a microphone; it never stops the widget's own.
     """
 
-    def __init__(self, widget: Any, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, widget: Any, clock: Callable[[], float] = elapsed_s) -> None:
         if "MediaStream" not in {base.__name__ for base in type(widget).__mro__} or not hasattr(widget, "model_id"):
             raise SourceError(
                 type(widget).__name__,

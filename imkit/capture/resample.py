@@ -1,12 +1,13 @@
-"""Any rate to 16 kHz: a windowed-sinc polyphase resampler that can be fed in pieces.
+"""Any rate to 16 kHz, or to another: a windowed-sinc polyphase resampler that can be fed in pieces.
 
-Output sample ``m`` is the input signal at time ``m / 16000``, without delay. Each output depends only on the input
+Output sample ``m`` is the input signal at time ``m / to_hz``, without delay. Each output depends only on the input
 around its own time, so that feeding the signal in pieces gives what feeding it whole gives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from math import ceil, gcd
 
 import numpy as np
@@ -31,16 +32,16 @@ def check_rate(rate_hz: int) -> int:
 
 
 class Resampler:
-    """Resamples mono float32 at ``rate_hz`` to 16 kHz. ``push`` pieces, then ``finish`` once.
+    """Resamples mono float32 at ``rate_hz`` to ``to_hz``. ``push`` pieces, then ``finish`` once.
 
-    ``n`` input samples give ``ceil(n * 16000 / rate_hz)`` output samples in all.
+    ``n`` input samples give ``ceil(n * to_hz / rate_hz)`` output samples in all.
     """
 
-    def __init__(self, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, to_hz: int = INPUT_RATE) -> None:
         self.rate_hz = check_rate(rate_hz)
-        divisor = gcd(rate_hz, INPUT_RATE)
-        self._up, self._down = INPUT_RATE // divisor, rate_hz // divisor
-        cutoff = _PASSBAND * min(1.0, INPUT_RATE / rate_hz)  # relative to the input's Nyquist frequency
+        divisor = gcd(rate_hz, check_rate(to_hz))
+        self._up, self._down = to_hz // divisor, rate_hz // divisor
+        cutoff = _PASSBAND * min(1.0, to_hz / rate_hz)  # relative to the input's Nyquist frequency
         self._half = ceil(_ZERO_CROSSINGS / cutoff)
         self._bank = _phases(min(self._up, _MAX_PHASES), self._half, cutoff)
         self._pieces = np.zeros(self._half - 1, np.float32)  # input kept, starting at index self._start
@@ -96,12 +97,14 @@ class Resampler:
         return rows
 
 
+@lru_cache(maxsize=16)
 def _phases(count: int, half: int, cutoff: float) -> NDArray[np.float32]:
     """The filters for the phases 0, 1/count ... 1, float32 [count + 1, 2 * half]; each passes a constant unchanged."""
     offsets = np.arange(-(half - 1), half + 1)[None, :] - np.arange(count + 1)[:, None] / count
     window = np.i0(_KAISER_BETA * np.sqrt(np.clip(1 - (offsets / half) ** 2, 0, 1))) / np.i0(_KAISER_BETA)
     filters = cutoff * np.sinc(cutoff * offsets) * window
     normalised: NDArray[np.float32] = (filters / filters.sum(axis=1, keepdims=True)).astype(np.float32)
+    normalised.flags.writeable = False  # shared by all that resample between the same rates
     return normalised
 
 

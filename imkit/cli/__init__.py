@@ -1,4 +1,4 @@
-"""The command line: ``imkit lab | check | demo | run | record | replay | eval | bench | train``, each loaded late."""
+"""The command line: ``imkit lab | check | demo | run | record | replay | eval | bench | serve | train``, late."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def _command(arguments: argparse.Namespace) -> int:
     if command == "bench":
         from .bench import bench
 
-        return bench(arguments.model, arguments.minutes, [*arguments.rows, *(arguments.only or ())] or None)
+        only = [*arguments.rows, *(arguments.only or ())] or None
+        return bench(arguments.model, arguments.minutes, only, arguments.hours, arguments.ppm, arguments.real)
     if command == "export":
         from .export import export
 
@@ -69,6 +70,10 @@ def _command(arguments: argparse.Namespace) -> int:
         from .evaluate import evaluate
 
         return evaluate(arguments)
+    if command == "serve":
+        from .serve import serve
+
+        return serve(arguments)
     from imkit.training.train import main as train
 
     return train([arguments.recipe, *arguments.options])
@@ -116,6 +121,12 @@ def _parser() -> argparse.ArgumentParser:
         "--only", action="append", metavar="ROW", help="only rows whose name holds this; may be repeated"
     )
 
+    bench.add_argument("--hours", type=_seconds, default=8.0, metavar="H", help="length of the row soak (default 8)")
+    bench.add_argument(
+        "--ppm", type=float, default=100.0, metavar="N", help="soak: how much too fast the page's clock is (100)"
+    )
+    bench.add_argument("--real", action="store_true", help="soak: by the wall clock, for --minutes")
+
     evaluate = command("eval", "Have a model play the scenes of a suite, and write a report with scores.")
     evaluate.add_argument(
         "--suite", default="dev", metavar="NAME", help="dev, orders, wakewords, interpreting, or a TOML file (dev)"
@@ -148,6 +159,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.add_argument("--out", metavar="PATH", help="the file or folder to write (one beside the recording)")
     export.add_argument("--force", action="store_true", help="replace what is there")
+
+    serve = command("serve", "Serve a model to clients of the OpenAI Realtime API, on this machine.")
+    _model(serve)
+    serve.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1, this machine alone)")
+    serve.add_argument("--port", type=int, default=8765, metavar="N", help="0 takes a free one (8765)")
+    serve.add_argument(
+        "--token", metavar="T", help="what clients must know (the variable IMKIT_SERVE_TOKEN, else one is made)"
+    )
+    serve.add_argument("--max-sessions", type=_count, default=4, metavar="N", help="clients at a time (4)")
+    serve.add_argument("--origin", action="append", metavar="URL", help="a page that may come in; may be repeated")
 
     train = command("train", "Train a model from a recipe.")
     train.add_argument("recipe", metavar="RECIPE", help="such as models/nano/recipe.toml")

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from imkit.capture import AudioArray, OrderedSource, Script
 from imkit.recordings import Consent, Recorder, open_recording, replay
-from imkit.stream import INPUT_RATE, TICKS_PER_S, Moment, Percept
+from imkit.stream import INPUT_RATE, TICKS_PER_S, ImkitError, Moment, Percept
 from imkit.views.lanes import DEADLINE_MS
 
 AUDIBLE = 1e-3
@@ -52,11 +52,23 @@ class Row:
         return f"{self.name:<52} {measured:>11} {target:>11} {ratio}  {self.note}".rstrip()
 
 
-def bench(model: str, minutes: float, only: list[str] | None = None) -> int:
-    """Prints the table row by row, as each is measured."""
+def bench(
+    model: str,
+    minutes: float,
+    only: list[str] | None = None,
+    hours: float = 8.0,
+    ppm: float = 100.0,
+    real: bool = False,
+) -> int:
+    """Prints the table row by row, as each is measured. What takes hours is only measured when it is named."""
+    names = [*benchmarks(model, minutes), "soak", *(name for name, _ in BROWSER_ROWS)]
+    unknown = [part for part in only or () if not any(part in name for name in names)]
+    if unknown:
+        raise ImkitError(f"no row is called {', '.join(unknown)}; there are {', '.join(names)}")
     print(f"{platform.platform()}, Python {platform.python_version()}, model {model}")
     print(f"{'what':<52} {'measured':>11} {'target':>11}  ratio")
-    for name, measure in benchmarks(model, minutes).items():
+    long = {"soak": lambda: _soak(model, minutes / 60 if real else hours, ppm, real)} if only else {}
+    for name, measure in (benchmarks(model, minutes) | long).items():
         if only is None or any(part in name for part in only):
             for row in measure():
                 print(row, flush=True)
@@ -80,6 +92,8 @@ def benchmarks(model: str, minutes: float) -> dict[str, Callable[[], Iterator[Ro
         "recordings": _recordings,
         "views": lambda: _views(model),
         "probe": lambda: _probe(model, minutes),
+        "streams": lambda: _streams(model),
+        "isolate": lambda: _isolate(model),
         "long run": lambda: _long(model, minutes),
     }
 
@@ -293,6 +307,24 @@ def _probe(model: str, minutes: float) -> Iterator[Row]:
     from .bench_probe import probe
 
     return probe(model, minutes=minutes)
+
+
+def _streams(model: str) -> Iterator[Row]:
+    from .bench_streams import streams
+
+    return streams(model, table=Path("bench_streams.json"), picture=Path("bench_streams.html"))
+
+
+def _isolate(model: str) -> Iterator[Row]:
+    from .bench_isolate import isolate
+
+    return isolate(model)
+
+
+def _soak(model: str, hours: float, ppm: float, real: bool) -> Iterator[Row]:
+    from .bench_soak import soak
+
+    return soak(model, hours, ppm, real=real, save=Path("bench_soak.json"))
 
 
 def _long(model: str, minutes: float) -> Iterator[Row]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import NamedTuple
 
 from imkit.stream import OpenConfig, Percept
@@ -39,6 +41,8 @@ def findings_of(model: str) -> Iterator[Finding]:
     """The lines, each looked up when it is asked for."""
     checks: list[tuple[str, Callable[[], tuple[bool | None, str]]]] = [
         ("python", _python),
+        ("packages", _packages),
+        ("front end", _front_end),
         ("torch", lambda: _import("torch")),
         ("onnxruntime", lambda: _import("onnxruntime")),
         (f"model {model}", lambda: _model(model)),
@@ -48,6 +52,8 @@ def findings_of(model: str) -> Iterator[Finding]:
         ("other hosts", _proxy),
         ("audio, camera", _browser),
         ("speech engines", _engines),
+        ("tables", _tables),
+        ("extras", _extras),
     ]
     for name, look in checks:
         try:
@@ -70,11 +76,55 @@ def _version(name: str) -> str | None:
         return None
 
 
+def _requirements() -> Iterator[tuple[str, str, str]]:
+    """What imkit asks for, as name, versions and extra ("" for what it cannot do without)."""
+    for line in requires("imkit") or ():
+        asked, _, marker = line.partition(";")
+        found = re.match(r"([\w.-]+)(?:\[[\w,-]+\])?\s*(.*)", asked.strip())
+        extra = re.search(r"extra\s*==\s*['\"]([\w-]+)", marker)
+        if found:
+            yield found[1], found[2].strip("() "), extra[1] if extra else ""
+
+
+def _packages() -> tuple[bool, str]:
+    try:
+        needed = [(name, versions) for name, versions, extra in _requirements() if not extra]
+    except PackageNotFoundError:
+        return True, "imkit is not installed, only on the path: pip install -e . checks what it needs"
+    lacking = [f"{name}{versions}" for name, versions in needed if _version(name) is None]
+    if lacking:
+        return False, f"missing: pip install {' '.join(map(repr, lacking))}"
+    return True, f"all {len(needed)} that imkit needs are installed"
+
+
+def _front_end() -> tuple[bool, str]:
+    from imkit.notebook.widget import asset
+
+    for name in ("widget.js", "widget.css", "surface.js", "surface.css"):
+        asset(name)
+    return True, "the widget's files are there"
+
+
+def _tables() -> tuple[None, str]:
+    found = [name for name in ("pandas", "polars") if _version(name)]
+    cure = "timeline.to_pandas() and tables to talk about need one: pip install pandas"
+    return None, ", ".join(found) if found else f"no pandas or polars; {cure}"
+
+
+def _extras() -> tuple[None, str]:
+    lacking: dict[str, list[str]] = {}
+    for name, _, extra in _requirements():
+        if extra and _version(name) is None:
+            lacking.setdefault(extra, []).append(name)
+    told = ", ".join(f"{extra} ({', '.join(names)})" for extra, names in sorted(lacking.items()))
+    return None, f"without {told}; pip install 'imkit[NAME]' brings one" if told else "all installed"
+
+
 def _import(name: str) -> tuple[bool, str]:
     found = _version(name)
     if found is None:
         return False, f"not installed: pip install {name}"
-    __import__(name)
+    import_module(name)
     return True, found
 
 

@@ -7,6 +7,7 @@ import sys
 
 from imkit.recordings import RecordingError, open_recording
 from imkit.recordings import replay as run_again
+from imkit.recordings.replay import NEVER_AGAIN
 from imkit.stream import Moment
 
 from .run import load_model
@@ -19,6 +20,8 @@ def replay(arguments: argparse.Namespace) -> int:
     """0 when done, and with ``--check`` only when every micro-turn is the same to the byte."""
     recording = open_recording(arguments.folder)
     name = arguments.model or str(recording.facts["model"])
+    if not arguments.model and name == "realtime":
+        raise RecordingError(f"{recording.path}: what it was recorded with {NEVER_AGAIN}")
     if not arguments.model and name not in KNOWN:
         raise RecordingError(f"{recording.path}: was made with the model {name!r:.80}; say how to load it with --model")
     heed = _show if arguments.live else None

@@ -75,10 +75,13 @@ def demo_audio() -> Path:
 
 
 def load_model(name: str) -> Any:
-    """The model called ``name``, or what ``module:attribute`` names: a model, or a function or class that makes one."""
-    if ":" not in name:
-        from imkit.adapters import load
+    """The model called ``name``, or what ``module:attribute`` names: a model, or a function or class that makes one.
 
+    Before a colon, what ``imkit.adapters.PREFIXES`` has is no module but a guest: ``moshi:FOLDER``.
+    """
+    from imkit.adapters import PREFIXES, load
+
+    if ":" not in name or name.partition(":")[0] in PREFIXES:
         return load(name)
     module_name, _, attribute = name.partition(":")
     if os.getcwd() not in sys.path:

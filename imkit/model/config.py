@@ -30,6 +30,7 @@ class NanoConfig:
     tells       whether the model was taught to tell a result in the result's own words
     window      how many past tokens stay in reach, not counting pinned ones
     pinned      how many word tokens beyond the window stay in reach
+    context_words  how many words before a word are read with it
     stem_width  channels of the convolutions that make audio tokens; 0 = tokens are cut from the levels directly
     """
 
@@ -44,6 +45,7 @@ class NanoConfig:
     expansion: int = 4
     window: int = 384
     pinned: int = 64
+    context_words: int = 0
     mel_bins: int = 40
     mel_levels: int = 16
     mel_hop: int = 160

@@ -25,7 +25,7 @@ def example_inputs(config: NanoConfig, words: int = 1) -> tuple[torch.Tensor, ..
         torch.zeros(1, samples),
         torch.zeros(1, config.stem_state),
         torch.zeros(1, 3, px, px),
-        torch.zeros(WORD_SLOTS, dtype=torch.int64),
+        torch.zeros(config.context_words + WORD_SLOTS, dtype=torch.int64),
         torch.zeros(WORD_SLOTS, dtype=torch.int64),
         torch.zeros(3, dtype=torch.int64),
         torch.tensor([3]),

@@ -53,7 +53,7 @@ class TickGraph(nn.Module):
     microphone, own  float32 [1, history + 3200], 16 kHz
     ears             float32 [1, stem_state], what the ears keep of the micro-turns before; zeros at the beginning
     frame            float32 [1, 3, px, px] in [0, 1]; anything where no frame came
-    words, provenance  int64 [8]
+    words            int64 [context_words + 8], the words before and those of this micro-turn; provenance int64 [8]
     done             int64 [3]: word, floor and call of the micro-turn before
     tick             int64 [1]
     present          int64 [n], ascending rows that are tokens; the audio rows and the act row always are

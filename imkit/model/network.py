@@ -156,6 +156,7 @@ class Network(nn.Module):
         self.mel = MelLevels(config)
         self.ears = AudioStem(config) if config.stem_width else Levels(config)
         self.word = nn.Embedding(words, width)
+        self.before = nn.ModuleList([nn.Embedding(words, width) for _ in range(config.context_words)])
         self.provenance = nn.Embedding(len(PROVENANCES), width)
         self.said = nn.Embedding(words, width)
         self.floor = nn.Embedding(len(FLOORS), width)
@@ -175,6 +176,9 @@ class Network(nn.Module):
                 nn.init.normal_(module.weight, std=0.5 if module.embedding_dim < 16 else 0.2)
             elif isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
+        for table in self.before:
+            assert isinstance(table, nn.Embedding)
+            nn.init.zeros_(table.weight)
         for block in self.blocks:
             assert isinstance(block, Block)
             nn.init.zeros_(block.out.weight)
@@ -195,8 +199,16 @@ class Network(nn.Module):
         return torch.cat([torch.sin(phase), torch.cos(phase)], -1)
 
     def embed_words(self, words: Tensor, provenance: Tensor, clock: Tensor) -> Tensor:
-        """Word ids and provenance ids [...] with clock features [..., 2 * octaves] to tokens [..., width]."""
-        out: Tensor = self.word(words) + self.provenance(provenance) + self.clock(clock)
+        """Word ids [..., context_words + n] and provenance ids [..., n] with clock features [..., n, 2 * octaves].
+
+        Gives tokens [..., n, width]. The first ``context_words`` are those before; each token knows the words that came
+        right before its own, whenever that was: "what follows say" is then read off one token, where attention would
+        have to find the neighbour at an offset that is never the same. 0 stands for no word.
+        """
+        most, count = self.config.context_words, provenance.shape[-1]
+        out: Tensor = self.word(words[..., most:]) + self.provenance(provenance) + self.clock(clock)
+        for i, table in enumerate(self.before, 1):
+            out = out + table(words[..., most - i : most - i + count])
         return out
 
     def embed_act(self, said: Tensor, floor: Tensor, call: Tensor, clock: Tensor) -> Tensor:

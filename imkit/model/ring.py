@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,22 @@ WORD_STREAM = 3
 Floats = npt.NDArray[np.float32]
 
 
+class Seat:
+    """Where in a ``pool.Pool`` the cache of a ring lies. The place is free again when nobody holds its seat.
+
+    A copied or pickled ring has arrays of its own, so the copy of a seat is None.
+    """
+
+    def __init__(self, room: int, number: int) -> None:
+        self.room, self.number = room, number
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> None:
+        return None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()
+
+
 @dataclass
 class Ring:
     """Keys and values of past tokens, preallocated: the cost and the memory of a stream never grow.
@@ -23,6 +40,7 @@ class Ring:
     bias          float32 [window + pinned], 0 where something is, -inf where nothing is yet
     position      int64 [window + pinned], ``16 * tick + slot`` of the token at each place, -1 where nothing is yet
     stream        int8 [window + pinned], index into ``STREAMS``; from ``WORD_STREAM`` on it is a word
+    seat          where in a pool keys and values lie, as views or as tensors on a device; None for arrays of its own
     """
 
     window: int
@@ -35,6 +53,7 @@ class Ring:
     next: int = 0
     next_pin: int = 0
     seen: int = 0
+    seat: Seat | None = None
 
     @classmethod
     def empty(cls, config: NanoConfig) -> Ring:
@@ -75,6 +94,17 @@ class Ring:
         self.next = (self.next + count) % self.window
         self.seen += count
 
+    def own(self) -> None:
+        """Leave the pool, if it sits in one: hold keys and values in arrays of its own, laid out as above."""
+        if self.seat is not None or not isinstance(self.keys, np.ndarray) or not self.keys.flags.c_contiguous:
+            self.keys, self.values = np.array(fetched(self.keys), order="C"), np.array(fetched(self.values), order="C")
+            self.seat = None
+
     def newest(self, count: int) -> npt.NDArray[np.intp]:
         """Places of the newest ``count`` tokens, oldest first."""
         return (self.next - count + np.arange(count)) % self.window
+
+
+def fetched(cache: Any) -> Floats:
+    """Keys or values as an array, from whatever device they are on."""
+    return cache if isinstance(cache, np.ndarray) else np.asarray(cache.cpu().numpy())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from imkit.surfaces import Surface, picture, words
 
 from .cells import MAX_CELLS, Cells, Publish, published_by
-from .surface_view import SurfaceView
+from .surface_view import SurfaceTalk, SurfaceView
 
 if TYPE_CHECKING:
     from .live import LiveSession
@@ -32,7 +32,7 @@ class Answers:
     def show(self, surface: Surface) -> None:
         """Draws a surface below the cell that runs, with controls that work."""
         view = self._cells.show(surface)
-        if view is not None:
+        if isinstance(view, SurfaceView):
             made: Any = view._repr_mimebundle_()
             data = made[0] if isinstance(made, tuple) else made
             live = {WIDGET: data[WIDGET]} if data and WIDGET in data else {}
@@ -42,8 +42,9 @@ class Answers:
         """Turns all of them into pictures; no widget is left."""
         self._cells.close()
 
-    def _leave(self, view: SurfaceView, *, unwanted: bool) -> None:
-        self._put(view, {"text/plain": ""} if unwanted else _still(view.surface), update=True)
+    def _leave(self, view: SurfaceTalk, *, unwanted: bool) -> None:
+        if isinstance(view, SurfaceView):
+            self._put(view, {"text/plain": ""} if unwanted else _still(view.surface), update=True)
 
     def _put(self, view: SurfaceView, data: dict[str, Any], *, update: bool) -> None:
         published_by(self._publish)(data, transient={"display_id": f"imkit-answer-{view.model_id}"}, update=update)

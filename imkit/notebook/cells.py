@@ -12,7 +12,7 @@ import ipywidgets
 
 from imkit.surfaces import Surface, SurfaceError, chart_figure, picture, words
 
-from .surface_view import SurfaceView
+from .surface_view import PanelSurface, SurfaceTalk, SurfaceView, Take
 from .widget import keep_addressed
 
 MAX_CELLS: Final = 20
@@ -25,7 +25,7 @@ Publish = Callable[..., object]
 class Leave(Protocol):
     """Is told of a cell that goes: ``unwanted`` where a person closed it."""
 
-    def __call__(self, view: SurfaceView, *, unwanted: bool) -> object: ...
+    def __call__(self, view: SurfaceTalk, *, unwanted: bool) -> object: ...
 
 
 class Cells:
@@ -35,6 +35,7 @@ class Cells:
     order    runs what a page asked for in a thread that may take its time; as it is, in the caller's
     publish  puts a picture below the notebook's cell: ``publish_display_data`` of IPython
     leave    told of each cell before it goes
+    make     makes what draws a surface: a widget of its own, or a part of the panel where widgets may not be added
 
     A cell is made whole, so it may be made in any thread while the notebook's own cells run.
     """
@@ -47,10 +48,11 @@ class Cells:
         order: Callable[[Callable[[], object]], object] = lambda work: work(),
         publish: Publish | None = None,
         leave: Leave = lambda _, *, unwanted: None,  # noqa: ARG005
+        make: Callable[[Surface, Take], SurfaceTalk] = SurfaceView,
     ) -> None:
-        self._keep = keep
+        self._keep, self._make = keep, make
         self._act, self._order, self._publish, self._leave = act, order, publish, leave
-        self._shown: deque[SurfaceView] = deque()
+        self._shown: deque[SurfaceTalk] = deque()
         self.box = ipywidgets.VBox()
         self.dropped = 0
         self.counts: Counter[str] = Counter()
@@ -58,29 +60,31 @@ class Cells:
         for widget in (self.box, self.box.layout):
             keep_addressed(widget)
 
-    def show(self, surface: Surface) -> SurfaceView | None:
+    def show(self, surface: Surface) -> SurfaceTalk | None:
         """Draws a surface below the others; one that is there already draws its own changes, then this is None."""
         if any(view.surface is surface for view in self._shown):
             return None
-        made = SurfaceView(surface, self._asked)
+        made = self._make(surface, self._asked)
         self._shown.append(made)
-        gone: list[SurfaceView] = []
+        gone: list[SurfaceTalk] = []
         while len(self._shown) > self._keep:
             old = next((view for view in self._shown if not view.pinned), self._shown[0])
             self._shown.remove(old)
             gone.append(old)
-        self.box.children = tuple(self._shown)
+        self._line_up()
         self.dropped += len(gone)
         for old in gone:
             self._leave(old, unwanted=False)
-            close_widget(old)
+            shut(old)
         return made
 
     def __len__(self) -> int:
         return len(self._shown)
 
-    def pin(self, view: SurfaceView) -> None:
+    def pin(self, view: SurfaceTalk) -> None:
         """Puts a picture of the surface as it is now into the notebook, or takes that picture away again."""
+        if not isinstance(view, SurfaceView):
+            return
         view.pinned = not view.pinned
         view.refresh()
         data = {"text/html": picture(view.surface, "pinned"), "text/plain": words(view.surface)}
@@ -91,23 +95,35 @@ class Cells:
         view.counts["published"] += 1
         publish(data, transient={"display_id": f"imkit-{view.model_id}"}, update=again)
 
-    def drop(self, view: SurfaceView) -> None:
+    def drop(self, view: SurfaceTalk) -> None:
         """Takes one cell away."""
         if view in self._shown:
             self._shown.remove(view)
-            self.box.children = tuple(self._shown)
+            self._line_up()
             self._leave(view, unwanted=True)
-            close_widget(view)
+            shut(view)
+
+    def take(self, name: str, content: Any) -> None:
+        """What a page said of a cell that the panel draws; "" greets the page with all of them."""
+        for view in list(self._shown):
+            if isinstance(view, PanelSurface):
+                if name == view.id:
+                    view.take(content, [])
+                elif not name:
+                    view.greet()
 
     def close(self) -> None:
         """Closes every widget made here."""
         for cell in self._shown:
             self._leave(cell, unwanted=False)
-            close_widget(cell)
+            shut(cell)
         self._shown.clear()
         close_widget(self.box)
 
-    def _asked(self, view: SurfaceView, message: Mapping[str, Any]) -> None:
+    def _line_up(self) -> None:
+        self.box.children = tuple(view for view in self._shown if isinstance(view, ipywidgets.Widget))
+
+    def _asked(self, view: SurfaceTalk, message: Mapping[str, Any]) -> None:
         """What a page said, in the thread of the kernel's messages: only sorted here."""
         match message["type"]:
             case "hello":
@@ -125,7 +141,7 @@ class Cells:
             case _:
                 self.counts["unknown"] += 1
 
-    def _do(self, view: SurfaceView, message: Mapping[str, Any]) -> None:
+    def _do(self, view: SurfaceTalk, message: Mapping[str, Any]) -> None:
         try:
             self._act(view.surface.id, message.get("component"), message.get("value"))
         except SurfaceError:
@@ -173,6 +189,14 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     return html.escape(f"{value:.6g}" if isinstance(value, float) else str(value))
+
+
+def shut(view: SurfaceTalk) -> None:
+    """Takes a cell off the pages, as a widget or as a part of the panel."""
+    if isinstance(view, ipywidgets.Widget):
+        close_widget(view)
+    else:
+        view.close()
 
 
 def close_widget(widget: ipywidgets.Widget) -> None:

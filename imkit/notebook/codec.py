@@ -82,11 +82,16 @@ class Frame:
         return np.frombuffer(self.payload, "<i2").astype(np.float32) / np.float32(32768.0)
 
     def json(self) -> dict[str, Any]:
-        """The payload as a JSON object. FrameError when it is none."""
+        """The payload as a JSON object, with "?" for half a character. FrameError when it is none.
+
+        What it gives can be sent on: a number that is not finite is no JSON, and is refused.
+        """
         if self.kind not in JSON_KINDS:
             raise FrameError("kind", f"{self.kind.name} holds no JSON")
         try:
-            value = json.loads(self.payload.decode("utf-8"))
+            value = json.loads(self.payload.decode("utf-8"), parse_constant=_finite, parse_float=_finite)
+            if b"\\u" in self.payload:
+                value = json.loads(_utf8(value))
         except (UnicodeDecodeError, ValueError, RecursionError) as error:
             raise FrameError("payload", f"{self.kind.name} is not JSON: {error}") from None
         if not isinstance(value, dict):
@@ -105,8 +110,19 @@ def pcm16(audio: NDArray[np.float32]) -> bytes:
 
 def json_frame(kind: Kind, value: dict[str, Any], *, epoch: int = 0, seq: int = 0, time_s: float = 0.0) -> Frame:
     """A frame of one of the JSON kinds."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return Frame(kind, text.encode("utf-8"), epoch=epoch, seq=seq, time_s=time_s)
+    return Frame(kind, _utf8(value), epoch=epoch, seq=seq, time_s=time_s)
+
+
+def _utf8(value: Any) -> bytes:
+    """As compact JSON; half a character, which UTF-8 does not have, becomes "?"."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number[:20]} is not finite")
+    return value
 
 
 def encode(frame: Frame) -> bytes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 MAX_VIEWS: Final = 32
+MAX_FACT_CHARS: Final = 2_000
 COMM_SILENT_S: Final = 75.0
 CAPTURE_SILENT_S: Final = 5.0
 SOCKET_LOST_S: Final = 5.0
@@ -22,6 +24,10 @@ class View:
     capturing: bool = False
     lost_s: float | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def note(self, name: str, value: Any) -> None:
+        """Keeps what the page told of itself; of what is longer than 2,000 characters of JSON, only that it was."""
+        self.facts[name] = value if len(json.dumps(value)) <= MAX_FACT_CHARS else "(too long to keep)"
 
     def gone(self, now_s: float) -> bool:
         """Whether it must be taken for closed: a page that goes says nothing."""
@@ -46,7 +52,9 @@ class Lease:
             self._forget(min(self.views.values(), key=lambda seen: (seen.id == self.holder, seen.heard_s)).id)
 
     def take(self, view_id: str) -> bool:
-        """Gives the lease to a view, whoever had it. True when it changed hands."""
+        """Gives the lease to a view that is known, whoever had it. True when it changed hands."""
+        if view_id not in self.views:
+            return False
         changed, self.holder = self.holder != view_id, view_id
         for view in self.views.values():
             view.capturing = view.capturing and view.id == view_id

@@ -22,13 +22,13 @@ from .lease import Lease, View
 from .orders import Orders
 from .outbox import Outbox
 from .roads import CommRoad, Delivery, Road
+from .strings import CLOSED, unexpected
 from .wire import moment_json, stats_json, transcript_json
 
 KEEP_S: Final = 30
 STATS_S: Final = 1.0
 HEARTBEAT_S: Final = 30.0
 MAX_TEXT_CHARS: Final = 20_000
-PERMISSION_STATES: Final = frozenset({"granted", "denied", "prompt", "missing", "insecure", "busy"})
 
 
 @runtime_checkable
@@ -44,6 +44,7 @@ class Link:
     socket    what the page must know to open the fast lane; None leaves the comm
     demo      gives the bundled voice, PCM16 at 16 kHz
     show      draws a generated cell; called in the link's thread
+    cell      told (cell id, message) of a generated cell that the panel draws; an id of "" is a page that came
     name      the session's id
     note      a sentence about this kernel that the page should show, or ""
     """
@@ -59,6 +60,7 @@ class Link:
         trust: Callable[[str], object] = lambda _: None,
         demo: Callable[[], bytes] = bytes,
         show: Callable[[Surface], object] = lambda _: None,
+        cell: Callable[[str, Any], object] = lambda *_: None,
         name: str = "",
         note: str = "",
         clock: Callable[[], float] = time.monotonic,
@@ -66,11 +68,11 @@ class Link:
         self._session = session
         self._source = session.source if isinstance(session.source, BrowserSource) else None
         self._comm = comm
-        self._socket, self._trust, self._demo, self._show = socket, trust, demo, show
+        self._socket, self._trust, self._demo, self._show, self._cell = socket, trust, demo, show, cell
         self._name, self._note = name, note
         self._clock = clock
         self.lease = Lease()
-        self.approvals = PageApprovals(self._tell, self.lease, clock=clock)
+        self.approvals = PageApprovals(self.tell, self.lease, clock=clock)
         self.counts: Counter[str] = Counter()
         self._history: deque[dict[str, Any]] = deque(maxlen=KEEP_S * 5)
         self._told_state = ""
@@ -102,7 +104,7 @@ class Link:
         else:
             message = frame.json()
             if message["type"] == "ping":
-                self._tell({"type": "pong", "n": message.get("n"), "t": message.get("t")}, road)
+                self.tell({"type": "pong", "n": message.get("n"), "t": message.get("t")}, road)
             elif message["type"] == "played":
                 self._take_played(message)
             else:
@@ -175,11 +177,11 @@ class Link:
         state = str(self._session.state)
         if state != self._told_state:
             self._told_state = state
-            self._tell({"type": "state", "state": state, "reason": self._session.reason})
+            self.tell({"type": "state", "state": state, "reason": self._session.reason})
 
     def sharing_changed(self) -> None:
         """Tells the pages whether the notebook is shared now."""
-        self._tell({"type": "sharing", "notebook": self._shared()})
+        self.tell({"type": "sharing", "notebook": self._shared()})
 
     def close(self) -> None:
         """Says goodbye, sends what waits and ends both threads. May be called twice."""
@@ -187,7 +189,7 @@ class Link:
             return
         self._closed = True
         self.approvals.close()
-        self._tell({"type": "state", "state": "closed", "reason": "The session was closed in the notebook."})
+        self.tell({"type": "state", "state": "closed", "reason": CLOSED})
         self._orders.close()
         self.outbox.close()
 
@@ -197,7 +199,7 @@ class Link:
         """Prints of threads are seen by nobody: the page is where it can be told."""
         known = isinstance(error, ImkitError)
         self.counts["errors"] += not known
-        self._tell({"type": "error", "message": str(error) if known else f"{type(error).__name__}: {error}"[:500]})
+        self.tell({"type": "error", "message": str(error) if known else unexpected(error)})
 
     def _now_and_then(self) -> None:
         now_s = self._clock()
@@ -240,6 +242,8 @@ class Link:
                 self._take_lease(view, bool(message.get("take")))
             case "demo":
                 self.outbox.put(Frame(Kind.DEMO, self._demo(), seq=16_000), view or road)
+            case "cell":
+                self._cell(_short(message.get("cell")), message.get("message"))
             case "ui":
                 self._ui(message)
             case "approval":  # a socket belongs to one view, whatever a message on it says
@@ -266,19 +270,20 @@ class Link:
         if port is not None or known.port is None or not known.port.open:
             known.port = port  # a hello that the comm brings late must not take the page off its open socket
         known.lost_s, known.heard_s = None, self._clock()
-        known.facts["user_agent"] = str(message.get("user_agent", ""))[:200]
+        known.note("user_agent", str(message.get("user_agent", ""))[:200])
         if isinstance(message.get("origin"), str):
             self._trust(message["origin"])
         if message.get("capturing") is True and self.lease.holder in (None, name):
             self.lease.take(name)  # a page that was forgotten while it was silent still captures
             known.capturing = True
-        if port is None:
-            self._welcome(name)
+        if port is None or message.get("lane") == "comm":  # the capture page has a socket where others have the comm
+            self._welcome(name, road)
+            self._cell("", None)
         self._tell_lease()
 
-    def _welcome(self, view: str) -> None:
+    def _welcome(self, view: str, road: Road) -> None:
         session = self._session
-        self._tell(
+        self.tell(
             {
                 "type": "welcome",
                 "view": view,
@@ -296,7 +301,7 @@ class Link:
                 "notebook": self._shared(),
                 "approvals": [self.approvals.question(one) for one in self.approvals.waiting],
             },
-            self._comm,
+            road,
         )
 
     def _start(self, view: str | None, message: dict[str, Any]) -> None:
@@ -308,8 +313,8 @@ class Link:
         known = self.lease.views.get(view)
         if known is not None:
             known.capturing = True
-            known.facts["constraints"] = message.get("constraints")
-            known.facts["output_latency_s"] = message.get("output_latency_s")
+            known.note("constraints", message.get("constraints"))
+            known.note("output_latency_s", message.get("output_latency_s"))
         self._session.stop()  # a page that starts counts its samples from 0, so speech begins a new epoch
         self._session.start()
         self._tell_lease()
@@ -365,26 +370,27 @@ class Link:
     def _fact(self, message: dict[str, Any], view: str | None) -> None:
         known = self.lease.views.get(view or self.lease.holder or "")
         if known is not None:
-            known.facts[message["type"]] = {name: value for name, value in message.items() if name != "type"}
+            known.note(message["type"], {name: value for name, value in message.items() if name != "type"})
         if message["type"] == "fault":
             self.counts["page_faults"] += 1
 
     def _show_surface(self, surface: Surface) -> None:
         self._show(surface)
-        self._tell({"type": "surface", "id": surface.id, "title": surface.title, "kind": str(surface.kind)})
+        self.tell({"type": "surface", "id": surface.id, "title": surface.title, "kind": str(surface.kind)})
 
     def _tell_lease(self) -> None:
         self.approvals.lease_changed()
         holder = self.lease.holder
         for view in list(self.lease.views.values()):
             if view.port is not None:
-                self._tell({"type": "lease", "holder": holder, "yours": view.id == holder}, view.port)
+                self.tell({"type": "lease", "holder": holder, "yours": view.id == holder}, view.port)
         if any(view.port is None for view in self.lease.views.values()):
-            self._tell({"type": "lease", "holder": holder}, self._comm)
+            self.tell({"type": "lease", "holder": holder}, self._comm)
 
     # out
 
-    def _tell(self, message: dict[str, Any], target: Any = None) -> None:
+    def tell(self, message: dict[str, Any], target: Any = None) -> None:
+        """Sends a message to one page, by its view or road, or to all. From any thread."""
         self.outbox.put(json_frame(Kind.CONTROL_DOWN, message), target)
 
 

@@ -16,8 +16,12 @@ from imkit.background import BackgroundModel
 from imkit.capture.browser import BrowserSource, MediaStreamSource
 from imkit.recordings import Consent, QueuedRecorder, Recorder
 from imkit.session import Session, Sink, Snapshots, State
+from imkit.session.isolated import Apart
 from imkit.stream import Event, InteractionModel, Moment, SessionError, Timeline
 from imkit.tools import NotebookLog, Tool, ToolServer, cell_tools
+
+from .apart.lane import BrowserApart, MediaStreamApart
+from .apart.recorder import RecorderApart
 
 if TYPE_CHECKING:
     from imkit.probe import Capture, Change, FwdHooks, NamesFilter, Steered
@@ -33,8 +37,11 @@ class LiveSession(Session):
 
     Show it by making it a cell's last expression. An ipywebrtc ``MediaStream`` widget as ``source`` is used in place of
     the page's own devices. Its tools can also read cells and propose one, and a tool that changes something asks on the
-    page. ``notebook=True`` shares what the notebook's cells do, see ``notebook``. Everything else is as in ``Session``.
+    page. ``notebook=True`` shares what the notebook's cells do, see ``notebook``. With ``isolate=True`` the page's
+    socket and the recorder are in the child process, too. Everything else is as in ``Session``.
     """
+
+    _APART = "imkit.notebook.apart.child"
 
     def __init__(
         self,
@@ -48,13 +55,14 @@ class LiveSession(Session):
         namespace: Mapping[str, Any] | None = None,
         executor: Executor | None = None,
         snapshots: Snapshots | bool = True,
+        isolate: bool = False,
         clock: Callable[[], float] = time.monotonic,
         notebook: bool = False,
     ) -> None:
         if source is None:
-            source = BrowserSource()
+            source = BrowserApart() if isolate else BrowserSource()
         elif hasattr(source, "model_id"):
-            source = MediaStreamSource(source)
+            source = MediaStreamApart(source) if isolate else MediaStreamSource(source)
         self._outlets = Outlets(sink)
         super().__init__(
             model,
@@ -66,15 +74,19 @@ class LiveSession(Session):
             namespace=namespace,
             executor=executor,
             snapshots=snapshots,
+            isolate=isolate,
             clock=clock,
         )
+        if isinstance(self._place, Apart) and isinstance(source, BrowserApart):
+            place = self._place
+            source.host = lambda: place.alive
         self.cell_log = NotebookLog()
         """What cells did, for the tools that read their outputs and errors; whoever watches the notebook adds to it."""
         self.tools.add(*cell_tools(self.cell_log))
         self.id = uuid.uuid4().hex[:12]
         self._display: Display | None = None
         self._live_view: LiveView | None = None
-        self._recording: QueuedRecorder | None = None
+        self._recording: QueuedRecorder | RecorderApart | None = None
         self.cell_log.watching = False
         self._copresence: Copresence | None = None
         self._answers: Answers | None = None
@@ -134,13 +146,13 @@ class LiveSession(Session):
         return steer_live(self, site, direction, scale, **more)
 
     @property
-    def recording(self) -> QueuedRecorder | None:
+    def recording(self) -> QueuedRecorder | RecorderApart | None:
         """What records the session now, with ``forget(last_s=30)`` and ``delete()``; None while nothing does."""
         return self._recording
 
     def record(
         self, folder: str | Path, *, frames: bool = True, acts: bool = False, force: bool = False
-    ) -> QueuedRecorder:
+    ) -> QueuedRecorder | RecorderApart:
         """Records what is heard, seen, typed and said from now on, until ``stop_recording`` or ``close``.
 
         Nothing is recorded without this call: it is the consent that the recording begins with. Sound is rounded to 16
@@ -154,8 +166,9 @@ class LiveSession(Session):
         self._refuse_closed("record")
         if self._recording is not None and not self._recording.over:
             raise SessionError(f"record(): this session records into {self._recording.folder}; stop_recording() first")
-        self._recording = QueuedRecorder(self._recorder(folder, "session.record()", frames, acts, force))
-        self.tap = self._recording
+        made = self._recorder(folder, "session.record()", frames, acts, force, queued=True)
+        self._recording = made if isinstance(made, RecorderApart) else QueuedRecorder(made)
+        self.tap = self._recording if isinstance(self._recording, QueuedRecorder) else None
         return self._recording
 
     def stop_recording(self) -> Path | None:
@@ -167,8 +180,13 @@ class LiveSession(Session):
         recording.close()
         return recording.folder
 
-    def _recorder(self, folder: str | Path, how: str, frames: bool, acts: bool, force: bool) -> Recorder:
+    def _recorder(
+        self, folder: str | Path, how: str, frames: bool, acts: bool, force: bool, *, queued: bool = False
+    ) -> Recorder | RecorderApart:
         spec = self.model.spec
+        if isinstance(self._place, Apart):
+            more = {"frames": frames, "acts": acts, "force": force, "queued": queued}
+            return RecorderApart(self._place.host, folder, how, seed=self.seed, **more)
         return Recorder(
             folder,
             output_rate=spec.output_rate,
@@ -196,9 +214,11 @@ class LiveSession(Session):
         """
         if record is None:
             return self._run(source, seconds, tail_s, work_s)
+        if self.isolated:  # there is one recorder there
+            self.stop_recording()
         with self._recorder(record, "session.run(record=...)", True, False, False) as recorder:
             self.stop_recording()
-            self.tap = recorder
+            self.tap = recorder if isinstance(recorder, Recorder) else None
             try:
                 timeline = self._run(source, seconds, tail_s, work_s)
             except BaseException as error:
@@ -206,7 +226,7 @@ class LiveSession(Session):
                 raise
             finally:
                 self.tap = None
-        if recorder.counts["lost"]:
+        if recorder.counts.get("lost"):
             warnings.warn(f"{recorder.folder}: {recorder.counts['lost']} moments were not written", stacklevel=2)
         return timeline
 
@@ -218,6 +238,8 @@ class LiveSession(Session):
             if isinstance(self.source, BrowserSource):
                 for text in self.source.take_texts():
                     self._inbox.put_text(text)
+                for event in self.source.take_events():
+                    self._inbox.put_event(event)
             return super().run(source, seconds, tail_s, work_s)
         finally:
             self._outlets.playing = False
@@ -265,13 +287,18 @@ class LiveSession(Session):
         return self._live_view
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        if str(self.state) == "closed":
-            return {"text/plain": repr(self)}
+        return {"text/plain": repr(self)} if self.state is State.CLOSED else self._shown().mimebundle(**options)
+
+    def _display_(self) -> Any:
+        """What marimo shows: the panel alone, with the generated cells in it, since it knows no boxes of widgets."""
+        return repr(self) if self.state is State.CLOSED else self._shown(boxed=False).panel
+
+    def _shown(self, *, boxed: bool = True) -> Display:
         if self._display is None:
             from .cells import MAX_CELLS
             from .display import Display
 
-            display = Display(self, lane=os.environ.get("IMKIT_LANE", ""))
+            display = Display(self, lane=os.environ.get("IMKIT_LANE", ""), boxed=boxed)
             self._outlets.page = display.link
             self.tools.asks = display.link.approvals
             self.on_surface(display.link.surface)
@@ -279,7 +306,7 @@ class LiveSession(Session):
             for surface in self.surfaces[-MAX_CELLS:]:
                 display.link.surface(surface)
             self._display = display
-        return self._display.mimebundle(**options)
+        return self._display
 
     def _perceive(self, event: Event) -> None:
         """What a cell did, for the micro-turn under way. Where none is, nobody is told of it later."""
@@ -305,6 +332,11 @@ class Outlets:
     def reports_played(self) -> bool:
         """Whether somebody tells what was really played: the page does."""
         return any(getattr(sink, "reports_played", False) for sink in self._sinks())
+
+    @property
+    def takes(self) -> bool:
+        """Whether anybody here says what was sent."""
+        return bool(self._sinks())
 
     def put(self, moment: Moment) -> bool | None:
         """Hands a moment to all. Where there is a page, it says whether the sound was sent."""

@@ -15,6 +15,7 @@ from .codec import FrameError, Kind, decode, json_frame
 from .lease import Lease, View
 from .outbox import Outbox
 from .roads import CommRoad, Delivery
+from .strings import CLOSED
 from .widget import Panel, kernel_note
 from .wire import moment_json
 
@@ -99,7 +100,7 @@ class LiveView:
     def close(self) -> None:
         """Says goodbye and takes the widget away. May be called twice."""
         self.panel.listen(None)
-        self._tell({"type": "state", "state": "closed", "reason": "The session was closed in the notebook."})
+        self._tell({"type": "state", "state": "closed", "reason": CLOSED})
         self._outbox.close()
         close_widget(self.panel)
 
@@ -135,3 +136,7 @@ class LiveView:
         if self._session.state is State.CLOSED:
             return {"text/plain": repr(self)}
         return self.panel._repr_mimebundle_(**options)
+
+    def _display_(self) -> Any:
+        """What marimo shows."""
+        return repr(self) if self._session.state is State.CLOSED else self.panel

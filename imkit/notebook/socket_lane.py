@@ -6,21 +6,29 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock, Thread
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from imkit.adapters.realtime_address import is_loopback
+
+from .capture_page import ROUTE, CapturePage
 from .codec import HEADER_BYTES, MAX_UP_BYTES
 
 HOST: Final = "127.0.0.1"
 FULL_BYTES: Final = 1 << 20
 MAX_CONNECTIONS: Final = 16
+MAX_OPEN: Final = 64
+HANDSHAKE_S: Final = 10.0
+MAX_REQUEST_BYTES: Final = 1 << 16
 JOIN_S: Final = 5.0
 
 _quiet = logging.getLogger("imkit.socket")
@@ -66,14 +74,21 @@ class SocketLane:
     """A session's own door in the kernel's server: an address nobody can guess.
 
     ``on_message(data, port)`` and ``on_close(port)`` are called in the server's thread and must only enqueue.
+    ``traits`` are what the capture page is told in place of a widget's traits.
     """
 
-    def __init__(self, on_message: Callable[[bytes, Port], None], on_close: Callable[[Port], None]) -> None:
+    def __init__(
+        self,
+        on_message: Callable[[bytes, Port], None],
+        on_close: Callable[[Port], None],
+        traits: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self.path = f"imkit/{secrets.token_urlsafe(8)}"
         self.token = secrets.token_urlsafe(24)
         self.origins: set[str] = set()
         self.on_message = on_message
         self.on_close = on_close
+        self.traits = traits
         self.ports: set[Port] = set()
         self.refused = 0
         self._server = _Server.join(self)
@@ -83,10 +98,30 @@ class SocketLane:
         """What the page must know to come in."""
         return {"port": self.port, "token": self.token, "path": self.path}
 
+    def trust(self, origin: str) -> None:
+        """A page of this origin may come in, too: of at most 16."""
+        if len(self.origins) < 16:
+            self.origins.add(origin[:200])
+
     def admits(self, origin: str) -> bool:
         """Whether a page of this origin may come in: from this machine, or one that said hello through Jupyter."""
-        parts = urlsplit(origin)
-        return _loopback(parts.hostname or "") or origin in self.origins
+        return is_loopback(_name_of(origin)) or origin in self.origins
+
+    def called(self, host: str) -> bool:
+        """Whether ``host`` is a name that this machine, or Jupyter's, goes by: no name of others that points here."""
+        name = _name_of(f"//{host}")
+        return is_loopback(name) or name in {_name_of(origin) for origin in self.origins}
+
+    @property
+    def page(self) -> str:
+        """The address of the capture page, for a browser on this machine. Who has it can talk in this session."""
+        return f"http://{HOST}:{self.port}/{self.path}/page?t={self.token}"
+
+    def knows(self, token: str) -> bool:
+        """Whether it is this session's token; a wrong one is counted."""
+        right = hmac.compare_digest(token.encode(), self.token.encode())
+        self.refused += not right
+        return right
 
     def close(self) -> None:
         """Closes all sockets of this session; the last session to go takes the server with it. May be called twice."""
@@ -131,11 +166,17 @@ class _Server:
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         app = Application(
-            [(r"/(.*)", _Door, {"server": self, "loop": self._loop})],
+            [(ROUTE, CapturePage, {"server": self}), (r"/(.*)", _Door, {"server": self, "loop": self._loop})],
             websocket_max_message_size=MAX_UP_BYTES + HEADER_BYTES,
             log_function=lambda _: None,  # an access log would write the token down
         )
-        http = HTTPServer(app)
+        http = _Narrow(
+            app,
+            idle_connection_timeout=HANDSHAKE_S,  # and for the headers of a request that never ends
+            body_timeout=HANDSHAKE_S,
+            max_header_size=MAX_REQUEST_BYTES,
+            max_body_size=0,
+        )
         http.add_sockets(self._sockets)
         try:
             self._loop.run_forever()
@@ -152,13 +193,26 @@ class _Server:
         await asyncio.gather(*rest, return_exceptions=True)
 
 
+class _Narrow(HTTPServer):
+    """At most 64 at the door at a time, which is for ten seconds each; who comes then is hung up on."""
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        if len(self._connections) >= MAX_OPEN:
+            stream.close()
+        else:
+            super().handle_stream(stream, address)
+
+
+def _name_of(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
 def _hang_up(lane: SocketLane) -> None:
     for port in list(lane.ports):
         port._handler.close(1001, "the session was closed")
-
-
-def _loopback(host: str) -> bool:
-    return host in {"localhost", "::1"} or host.endswith(".localhost") or host.startswith("127.")
 
 
 class _Door(WebSocketHandler):
@@ -173,11 +227,13 @@ class _Door(WebSocketHandler):
     def prepare(self) -> None:
         lane = self.server.lanes.get(self.path_args[0])
         token = self.get_query_argument("t", "")
-        if lane is None or not hmac.compare_digest(token.encode(), lane.token.encode()):
-            if lane is not None:
-                lane.refused += 1
+        if lane is None or not lane.knows(token):
             self.set_status(403)
             self.finish("no session here, or not your token\n")
+        elif len(hosts := self.request.headers.get_list("Host")) != 1 or not lane.called(hosts[0]):
+            lane.refused += 1
+            self.set_status(403)
+            self.finish("this server is called by a name that is not its own\n")
         elif len(lane.ports) >= MAX_CONNECTIONS:
             lane.refused += 1
             self.set_status(503)

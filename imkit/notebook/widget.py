@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import sys
+from base64 import b64decode
 from collections.abc import Callable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import anywidget
 import ipywidgets
 import traitlets
 
 from imkit.stream import SessionError
+
+from .strings import broken_kernel, old_kernel
 
 STATIC = Path(__file__).parent / "static"
 
@@ -44,15 +47,9 @@ def kernel_note(version: str | None = None) -> str:
     found = re.match(r"(\d+)\.(\d+)", version)
     major, minor = (int(part) for part in found.groups()) if found else (0, 0)
     if (major, minor) == (7, 0):
-        raise SessionError(
-            f"ipykernel {version} loses widget messages and cells that wait for them; expected 7.1 or later. "
-            'Run: pip install "ipykernel>=7.4", then restart the kernel.'
-        )
+        raise SessionError(broken_kernel(version))
     if major < 7:
-        return (
-            f"ipykernel {version} hands over no widget messages while a cell runs: without the socket lane, "
-            'a busy cell holds the conversation up. Cure: pip install "ipykernel>=7.4".'
-        )
+        return old_kernel(version)
     return ""
 
 
@@ -67,6 +64,19 @@ def keep_addressed(widget: ipywidgets.Widget) -> None:
         comm._reply_subshell_for = lambda data, addressed: addressed  # noqa: ARG005
 
 
+def buffer_bytes(buffer: Any) -> bytes:
+    """A binary buffer as a host hands it over: bytes in Jupyter, elsewhere also lists of numbers or base64.
+
+    What is none of these becomes b"", which is malformed as a frame.
+    """
+    try:
+        if isinstance(buffer, str):
+            return b64decode(buffer, validate=True)
+        return bytes(buffer) if isinstance(buffer, bytes | bytearray | memoryview | list | tuple) else b""
+    except (ValueError, TypeError):
+        return b""
+
+
 class Panel(anywidget.AnyWidget):
     """The page's side of one session. Frames of the wire protocol travel as custom messages.
 
@@ -78,9 +88,11 @@ class Panel(anywidget.AnyWidget):
     output_rate = traitlets.Int(16_000).tag(sync=True)
     show = traitlets.Unicode("session").tag(sync=True)
 
+    STYLES: ClassVar[tuple[str, ...]] = ("widget.css",)
+
     def __init__(self, **traits: Any) -> None:
         type(self)._esm = asset("widget.js")
-        type(self)._css = asset("widget.css")
+        type(self)._css = "\n".join(asset(name) for name in self.STYLES)
         self._receive: Callable[[bytes, str | None], None] | None = None
         super().__init__(**traits)
         keep_addressed(self)
@@ -101,4 +113,10 @@ class Panel(anywidget.AnyWidget):
             return
         view = content.get("view")
         for buffer in buffers:
-            self._receive(bytes(buffer), view if isinstance(view, str) else None)
+            self._receive(buffer_bytes(buffer), view if isinstance(view, str) else None)
+
+
+class WholePanel(Panel):
+    """A panel that draws generated cells too, for hosts that show single widgets only."""
+
+    STYLES: ClassVar[tuple[str, ...]] = ("widget.css", "surface.css")

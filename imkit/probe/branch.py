@@ -141,6 +141,11 @@ def run_plan(
 def _check(plan: Plan, model: InteractionModel[Any]) -> None:
     """Raises ForkError where the model cannot go on from this past into this future."""
     future, rate = plan.future, plan.past.output_rate
+    if not model.spec.repeats:
+        raise ForkError(
+            f"{model.spec.name} is a model on another machine: it cannot be brought back to where it was, so nothing "
+            "can be forked from there; fork a session of a local model, such as nano."
+        )
     if model.spec.output_rate != rate:
         raise ForkError(
             f"{model.spec.name} speaks at {model.spec.output_rate} Hz and the timeline is at {rate} Hz, and one "

@@ -295,6 +295,11 @@ class Change:
 
 def looker_of(session: Session) -> Looker:
     """The one looker of a session, made when first asked for. Raises ProbeError for a model that is closed to looks."""
+    if session.isolated:
+        raise ProbeError(
+            "the model of this session lives in a child process (isolate=True), where nothing of the notebook reaches "
+            "it while it runs; leave out isolate, or look into what happened: session.timeline.run_with_cache(...)"
+        )
     if not isinstance(session.looker, Looker):
         session.looker = Looker(session)
     return session.looker

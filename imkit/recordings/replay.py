@@ -15,6 +15,11 @@ from .errors import RecordingError
 from .recording import Recording
 
 MAX_EPOCHS = 1000
+NEVER_AGAIN = (
+    "is a model on another machine: given the same again it would do something else, so there is nothing to compare. "
+    "What it did is all in the recording: open_recording(...).timeline, or imkit export; a local model can be forked "
+    "and replayed"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +77,11 @@ def replay(
 
     What follows a hole of the recording (forgotten, or lost to a full disk) or a change inside the model (hooks), and
     what came before a fresh state was opened, hangs on what is not there: it is not run, and counted in ``skipped``.
-    Raises RecordingError where sound is damaged or the model is not of the recording's output rate, and whatever the
-    model raises.
+    Raises RecordingError where sound is damaged, the model is not of the recording's output rate or does not do the
+    same again (``spec.repeats``), and whatever the model raises.
     """
+    if not model.spec.repeats:
+        raise RecordingError(f"{recording.path}: {model.spec.name} {NEVER_AGAIN}")
     rate = recording.facts["output_rate"]
     if model.spec.output_rate != rate:
         raise RecordingError(

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from imkit.adapters import PREFIXES
 from imkit.adapters import load as load_by_name
 from imkit.stream import ImkitError, InteractionModel, ModelError
 
@@ -33,6 +34,7 @@ RECORDED: Mapping[str, Callable[[Settings], People | WakeRecordings]] = {
 POLICIES: Mapping[str, Make] = {Oracle.name: Oracle, **TRIVIAL, **HALF_ORACLES, **TIMERS}
 """Every policy by name: each may sit in the model's chair, and each is played beside it."""
 
+WHOLE_BYTES, END_BYTES = 1 << 26, 1 << 20  # of a file of weights that is read whole; of each end of a larger one
 NOT_PLAYED = {"stage", "run", "report", "report_page", "trial_files", "length", "table", "duet"}
 """Modules of this folder that decide nothing in a trial."""
 
@@ -103,20 +105,39 @@ def _recordings(suite: Suite) -> str:
 
 
 def weights_of(model: str) -> str:
-    """Twelve hexadecimal digits of what a model's folder holds; "" for a policy and for a model without a folder."""
+    """Twelve hexadecimal digits of what a model's folder holds; "" for a policy and for a model without a folder.
+
+    Of a guest's folder that holds gigabytes, the ends of every large file and its length are looked at.
+    """
     from imkit.model.nano import model_folder
 
-    if model in POLICIES or ":" in model:
+    if model in POLICIES:
         return ""
+    prefix, _, rest = model.partition(":")
+    if rest and (prefix not in PREFIXES or not Path(rest.partition("@")[0]).is_dir()):
+        return ""
+    path = Path(rest or model)
     try:
-        folder = Path(model) if (Path(model) / "config.json").is_file() else model_folder(model)
+        folder = path if (path / "config.json").is_file() else model_folder(model)
     except ModelError:
         return ""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in {".safetensors", ".onnx", ".flac"} or path.name in DESCRIPTIONS:
-            digest.update(path.read_bytes())
+            _digest(path, digest)
     return digest.hexdigest()[:12]
+
+
+def _digest(path: Path, digest: Any) -> None:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= WHOLE_BYTES:
+            digest.update(file.read())
+            return
+        digest.update(str(size).encode())
+        for at in (0, size - END_BYTES):
+            file.seek(at)
+            digest.update(file.read(END_BYTES))
 
 
 class Stage:

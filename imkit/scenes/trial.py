@@ -12,7 +12,16 @@ from imkit.capture.source import OrderedSource
 from imkit.session.drive import Drive
 from imkit.session.loop import Loop
 from imkit.session.pacer import VirtualPacer
-from imkit.stream import InteractionModel, Moment, OpenConfig, Percept, Provenance, Timeline
+from imkit.stream import (
+    ImkitError,
+    InteractionModel,
+    Moment,
+    OpenConfig,
+    Percept,
+    Provenance,
+    SourceError,
+    Timeline,
+)
 
 from .cast import Cast
 from .scoring import Verdict
@@ -76,6 +85,11 @@ def play_trial(
     loop = Loop(model, OpenConfig(seed=world.number, tools=world.tools), clock=clock)
     drive = Drive(loop, trial, VirtualPacer(), timeline, sink=trial, tail_s=0.0)
     while not drive.ended:
-        drive.step()
+        try:
+            drive.step()
+        except SourceError as error:
+            if isinstance(error.__cause__, ImkitError):  # what a scene raises is not about a device
+                raise error.__cause__ from None
+            raise
     assert trial.verdict is not None
     return trial.verdict, timeline

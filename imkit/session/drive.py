@@ -16,7 +16,7 @@ from imkit.stream import TICKS_PER_S, Event, Moment, Percept, Timeline
 from imkit.stream.moment import MAX_FRAMES
 
 from .loop import Loop
-from .pacer import Pacer
+from .pacer import Pacer, asked
 from .sink import Sink, Tap
 
 MAX_BEHIND_TICKS = 5
@@ -31,6 +31,11 @@ class Inbox:
         self.texts: deque[str] = deque(maxlen=MAX_INBOX)
         self.events: deque[Event] = deque(maxlen=MAX_INBOX)
         self.counts: Counter[str] = Counter()
+
+    @property
+    def waits(self) -> bool:
+        """Whether anything does."""
+        return bool(self.texts or self.events)
 
     def put_text(self, text: str) -> None:
         """A text to be sent with the next tick."""
@@ -84,6 +89,8 @@ class Drive:
         self.source = source
         self.timeline = timeline
         self.ended = False
+        self.beating = True
+        """Whether the latest pass showed that the loop is not held up."""
         self.stalled_s = 0.0
         """How long the loop was held up before the latest pass; 0.0 when it was not."""
         self.behind = 0
@@ -105,10 +112,13 @@ class Drive:
     def step(self, timeout_s: float = 0.25) -> Moment | None:
         """Takes one tick if one is due within ``timeout_s``; None otherwise, and when ``ended``.
 
-        Raises what the source or the model raises; the timeline then holds everything up to the tick before.
+        Raises SourceError for whatever the source raises, and what the model raises; the timeline then holds everything
+        up to the tick before.
         """
         due = self._pacer.due(timeout_s)
         self._watch(timeout_s)
+        if not due and self.source.clocked and cast(ClockedSource, self.source).ended:
+            self.ended = True
         if not due or self.ended:
             return None
         while due > MAX_BEHIND_TICKS and not self._source_ended:
@@ -128,6 +138,18 @@ class Drive:
         if tap is not None:  # after it was handed on, so that what is kept of it includes whether it was sent
             self._keep(tap, moment)
         return moment
+
+    def halt(self) -> bool:
+        """No further step is wanted. True: none is under way."""
+        return True
+
+    def close(self) -> str:
+        """Closes the source. Why it could not be, in words: a device that is gone may not even close."""
+        try:
+            self.source.close()
+        except Exception as error:
+            return f"The source did not close: {type(error).__name__}: {error}"
+        return ""
 
     def _admitted(self, tap: Tap, percept: Percept) -> Percept:
         try:
@@ -179,7 +201,7 @@ class Drive:
         if self._index >= self._ends_at:
             self._source_ended = True
             return None
-        percept = self.source.read(self._index)
+        percept = asked(self.source, lambda: self.source.read(self._index))
         if percept is None:
             self._source_ended = not self.source.clocked or cast(ClockedSource, self.source).ended
         return percept

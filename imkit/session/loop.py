@@ -90,11 +90,7 @@ class Loop:
             act = replace(act, calls=tuple(replace(call, tick=act.index, epoch=epoch) for call in act.calls))
         self.ledger.generated(act)
         if self.delegation is not None:
-            self.delegation.note(percept, act)
-            said = self.ledger.heard_words() if act.calls or percept.events else []
-            for call in act.calls:
-                self.delegation.submit(call, said)
-            self.delegation.by_hand(percept, epoch, said)
+            hand_over(self.delegation, self.ledger, percept, act)
         return Moment(percept, act, epoch, round(compute_s * 1000, 3), compute_s > TICK_S)
 
     def _check(self, act: Act, percept: Percept) -> None:
@@ -108,3 +104,12 @@ class Loop:
             )
         if not np.isfinite(audio).all():
             raise ModelError(f"{name}, act {act.index}: audio holds NaN or infinity")
+
+
+def hand_over(work: Work, ledger: Ledger, percept: Percept, act: Act) -> None:
+    """Tells the work of one moment: the conversation, the calls, and what the person started past the model."""
+    work.note(percept, act)
+    said = ledger.heard_words() if act.calls or percept.events else []
+    for call in act.calls:
+        work.submit(call, said)
+    work.by_hand(percept, ledger.epoch, said)

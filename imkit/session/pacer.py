@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from imkit.capture import ClockedSource
-from imkit.stream import TICK_S, TICKS_PER_S
+from imkit.capture import ClockedSource, Source
+from imkit.stream import TICK_S, TICKS_PER_S, SourceError
+
+T = TypeVar("T")
 
 
 class Pacer(Protocol):
@@ -67,7 +69,18 @@ class SourcePacer:
 
     def due(self, timeout_s: float) -> int:
         """1 when the source has a tick ready, 0 after the timeout."""
-        return int(self._source.wait(timeout_s))
+        return int(asked(self._source, lambda: self._source.wait(timeout_s)))
 
     def took(self, ticks: int) -> None:
         """The source counts for itself."""
+
+
+def asked(source: Source, what: Callable[[], T]) -> T:
+    """What a source gives. Whatever it raises, a device that is gone for one, is a SourceError that names it."""
+    try:
+        return what()
+    except SourceError:
+        raise
+    except Exception as error:
+        why = f"{type(error).__name__}: {error};"
+        raise SourceError(type(source).__name__, why, "start() tries it again.") from error

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from imkit.adapters import load
 from imkit.background import BackgroundModel, choose
-from imkit.capture import ClockedSource, Silence, Source, as_source
+from imkit.capture import Silence, Source, as_source
 from imkit.stream import (
     TICKS_PER_S,
     Event,
@@ -31,11 +31,10 @@ from imkit.tools import Namespace, Tool, Toolbox, ToolServer, notebook_tools
 
 from . import switch
 from .delegation import MAX_PLACES, Delegation
-from .drive import Drive
-from .loop import Loop
+from .isolated import Apart
 from .origin import Origin
-from .pacer import Pacer, RealPacer, SourcePacer, VirtualPacer
 from .package import in_brief
+from .place import Driven, Here, Place
 from .sink import Sink, Tap
 from .snapshots import Snapshots
 from .tally import Tally
@@ -64,11 +63,16 @@ class Session(Watched):
                 place. It stays yours: a session never shuts it down
     snapshots   states of the model kept along the way, for forks: True is one every 5 s within 128 MB, thinned out
                 towards long ago; ``Snapshots(every_s, max_bytes)`` says otherwise, False keeps none
+    isolate     the model, the source and the loop live in a child process, so that a cell which holds the interpreter
+                for seconds costs no micro-turn. Tools and the background model stay here. ``model`` is then a name, a
+                folder or an object that can be pickled; nothing in the kernel can look into it while it runs
 
     ``start`` and ``stop`` run it live in a thread of its own, ``run`` plays a source in virtual time. What runs live
     goes on where it stopped: same timeline, same state of the model; after a ``run`` it begins anew. Use it as
     a context manager, or call ``close``.
     """
+
+    _APART = "imkit.session.isolated.child"
 
     def __init__(
         self,
@@ -82,9 +86,12 @@ class Session(Watched):
         namespace: Mapping[str, Any] | None = None,
         executor: Executor | None = None,
         snapshots: Snapshots | bool = True,
+        isolate: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(load(model), None if source is None else as_source(source), clock)
+        given_source = None if source is None else as_source(source)
+        self._place: Place = Apart(model, self._APART, clock) if isolate else Here(load(model), clock)
+        super().__init__(self._place.chair, given_source, clock)
         self.background = choose(background)
         if executor is not None and not isinstance(executor, Executor):
             raise SessionError(
@@ -100,8 +107,11 @@ class Session(Watched):
         """What stands between the source and the model and keeps what goes by; set it at any time."""
         self.stand_in: InteractionModel[Any] | None = None
         """What steps the model's state in its place, such as the same model looked into; set it at any time."""
+        self.isolated = isolate
+        """Whether its model lives in a child process."""
         self.seed = seed
-        self._snapshots = (Snapshots() if snapshots else None) if isinstance(snapshots, bool) else snapshots
+        kept = (Snapshots() if snapshots else None) if isinstance(snapshots, bool) else snapshots
+        self._snapshots = self._place.kept(kept, snapshots is not True)
         self._variables = view
         self.timeline = self._empty_timeline()
         self._executor = executor
@@ -109,7 +119,7 @@ class Session(Watched):
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._closing = False
-        self._loop: Loop | None = None
+        self._loop: Any = None
         self._top_epoch = 0
         self._played = False
         self._playing = False
@@ -117,12 +127,20 @@ class Session(Watched):
     # --- live
 
     def start(self) -> Self:
-        """Goes live, in a thread, unless it is. Raises SessionError when closed, SourceError from a source."""
+        """Goes live, in a thread, unless it is. A stop under way is waited for.
+
+        Raises SessionError when closed or while the model hangs in what was stopped, SourceError from a source.
+        """
+        if self._stop.is_set() and self._running:
+            self.stop()
+            if self._running:
+                why = self.reason or "It is being stopped."
+                raise SessionError(f"start(): {why} Wait until session.state is stopped, or make a new one")
         with self._lock:
             self._refuse_closed("start")
             if self._running:
                 return self
-            source: Source = self.source if self.source is not None else Silence(math.inf)
+            source = self._place.bring(self.source if self.source is not None else Silence(math.inf))
             source.open()
             self._stop.clear()
             executor = ThreadPoolExecutor(MAX_PLACES, thread_name_prefix="imkit-work")
@@ -134,28 +152,15 @@ class Session(Watched):
                     self._ledger = Ledger(self.model.spec.output_rate, self._top_epoch + 1)
                     self.timeline = self._empty_timeline()
                 newest = self.timeline[-1].index + 1 if len(self.timeline) else 0
-                if self._loop is None:
+                if self._loop is None or not self._place.keeps(self._loop):
                     self._loop = self._new_loop()
                     self._tell_opened(newest)
                 self._loop.delegation = delegation
+                drive = self._drive(self._loop, source, self._stop.wait, first_index=newest)
             except BaseException:
                 executor.shutdown()
                 source.close()
                 raise
-            pacer: Pacer = RealPacer(self._clock, self._stop.wait)
-            if source.clocked:
-                pacer = SourcePacer(cast(ClockedSource, source))
-            drive = Drive(
-                self._loop,
-                source,
-                pacer,
-                self.timeline,
-                sink=self.sink,
-                tap=lambda: self.tap,
-                inbox=self._inbox,
-                clock=self._clock,
-                first_index=newest,
-            )
             self._tally.begin(drive, delegation)
             self._beat_s = self._clock()
             self._enter(State.WAITING if source.clocked else State.LIVE, "")
@@ -182,12 +187,14 @@ class Session(Watched):
         """Stops for good: no thread, executor or sink is left. May be called twice."""
         with self._lock:
             self._closing = True  # from here on no other thread can start what would then be left behind
+        self._place.hurry()
         self.stop()
         with self._lock:
             if self._state is State.CLOSED:
                 return
             self._loop = None
             self._enter(State.CLOSED, self.reason)
+        self._place.close()
         self.tools.close()
         if self.sink is not None:
             self.sink.close()
@@ -200,7 +207,7 @@ class Session(Watched):
 
     def say(self, text: str) -> None:
         """Types ``text`` and sends it with the next tick, live or in the next run. Empty text is not sent."""
-        self._refuse_closed("say")
+        self._refuse_closed("say", text, str)
         if text.strip():
             self._mailbox().put_text(text)
 
@@ -211,18 +218,18 @@ class Session(Watched):
         and is shown; an answer in words alone is shown as a text. A request that begins like "no, by region" corrects
         the one before it and takes its place.
         """
-        self._refuse_closed("ask")
+        self._refuse_closed("ask", text, str)
         if text.strip():
             self._mailbox().put_event(Event("system", Provenance.TYPED, text.strip(), payload={"ask": True}))
 
     def post(self, event: Event) -> None:
         """Tells the model of something else with the next tick: a cell that ran, a click on a generated control."""
-        self._refuse_closed("post")
+        self._refuse_closed("post", event, Event)
         self._mailbox().put_event(event)
 
     def show(self, surface: Surface) -> None:
         """Shows a surface of your own beside the generated ones; one whose id is known adds to that one."""
-        self._refuse_closed("show")
+        self._refuse_closed("show", surface, Surface)
         new = self.board.show(surface)
         if new is not None:
             self._announce(new)
@@ -236,6 +243,7 @@ class Session(Watched):
     def played(self, epoch: int, samples: int) -> None:
         """A report: ``samples`` of that epoch's sound, counted from its start, were really played."""
         self._ledger.played(epoch, samples)
+        self._place.played(epoch, samples)
 
     # --- virtual time
 
@@ -258,9 +266,10 @@ class Session(Watched):
                 raise SessionError("run() plays a source in virtual time, and this session is live; call stop() first")
             if source is None and seconds is None:
                 raise SessionError("run() without a source is silence; say how long: run(seconds=5)")
-            played: Source = Silence(seconds or 0.0) if source is None else as_source(source)
-            if played.clocked:
-                raise SourceError(played, "keeps its own clock and cannot be played in virtual time;", "use start().")
+            given: Source = Silence(seconds or 0.0) if source is None else as_source(source)
+            if given.clocked:
+                raise SourceError(given, "keeps its own clock and cannot be played in virtual time;", "use start().")
+            played = self._place.bring(given)
             before = self._state
             self._loop = None
             self._top_epoch, self._played = max(self._top_epoch, self.epoch), True
@@ -274,17 +283,7 @@ class Session(Watched):
                 played.open()
                 loop = self._new_loop(delegation)
                 self._tell_opened(0)
-                drive = Drive(
-                    loop,
-                    played,
-                    VirtualPacer(),
-                    self.timeline,
-                    sink=self.sink,
-                    tap=lambda: self.tap,
-                    inbox=self._inbox,
-                    limit_s=seconds,
-                    tail_s=tail_s,
-                )
+                drive = self._drive(loop, played, None, limit_s=seconds, tail_s=tail_s)
                 self._tally.begin(drive, delegation)
                 self._enter(State.LIVE, "")
                 while not drive.ended:
@@ -315,14 +314,17 @@ class Session(Watched):
     def _config(self) -> OpenConfig:
         return OpenConfig(seed=self.seed, tools=self._own_tools)
 
-    def _new_loop(self, work: Delegation | None = None) -> Loop:
-        seated, config = lambda: self.stand_in, self._config()
-        return Loop(self.model, config, work, ledger=self._ledger, clock=time.perf_counter, stand_in=seated)
+    def _new_loop(self, work: Delegation | None = None) -> Any:
+        return self._place.loop(self._config(), work, self._ledger, lambda: self.stand_in)
+
+    def _drive(self, loop: Any, source: Source, wait: Callable[[float], object] | None, **more: Any) -> Driven:
+        more |= {"sink": self.sink, "tap": lambda: self.tap, "inbox": self._inbox}
+        return self._place.drive(loop, source, self.timeline, wait=wait, **more)
 
     def _empty_timeline(self) -> Timeline:
         timeline = Timeline(self.model.spec.output_rate)
         kept = self._snapshots.fresh() if self._snapshots is not None else None
-        timeline.origin = Origin(self.model, self._config(), kept)
+        timeline.origin = Origin(self._place.origin, self._config(), kept)
         timeline.fates = self._ledger.fates
         return timeline
 
@@ -334,14 +336,21 @@ class Session(Watched):
 
     def _mailbox(self) -> Any:
         """Where typed text goes: a source that keeps its own clock must know of it, everything else has the inbox."""
-        own = hasattr(self.source, "put_text") and hasattr(self.source, "put_event") and not self._playing
+        own = (
+            self._place.here
+            and hasattr(self.source, "put_text")
+            and hasattr(self.source, "put_event")
+            and not self._playing
+        )
         return self.source if own else self._inbox
 
-    def _refuse_closed(self, what: str) -> None:
+    def _refuse_closed(self, what: str, given: object = None, wanted: type = object) -> None:
         if self._closing:
             raise SessionError(
                 f"{what}(): this session is closed; make a new Session() (its timeline can still be read)"
             )
+        if not isinstance(given, wanted):
+            raise SessionError(f"{what}() got {given!r:.60}, expected a {wanted.__name__}")
 
     def _tell_opened(self, index: int) -> None:
         """A fresh state of the model is stepped from tick ``index`` on."""
@@ -349,18 +358,13 @@ class Session(Watched):
         if self.tap is not None:
             self._tell(self.tap.opened, index, self._config(), self._ledger.epoch)
 
-    def _failure(self, error: BaseException) -> str:
-        return (
-            f"The model {self.model.spec.name} failed at {self.timeline.end_s:.1f} s: {type(error).__name__}: {error}"
-        )
-
-    def _live(self, drive: Drive, delegation: Delegation, executor: ThreadPoolExecutor) -> None:
+    def _live(self, drive: Driven, delegation: Delegation, executor: ThreadPoolExecutor) -> None:
         """The loop's thread, from the first pass to the last trace of it."""
         reason, quiet = "", 0
         try:
-            while not self._stop.is_set() and not drive.ended:
+            while not drive.ended and not (self._stop.is_set() and drive.halt()):
                 moment = drive.step()
-                self._beat_s = self._clock()
+                self._beat_s = self._clock() if drive.beating else self._beat_s
                 for event in self.board.due(self._beat_s):
                     self._mailbox().put_event(event)
                 if moment is not None:
@@ -377,14 +381,15 @@ class Session(Watched):
                 reason = "The source has ended."
         except SourceError as error:
             reason = f"The source failed: {error}"
-        except Exception as error:
+        except BaseException as error:  # an exit in a model too ends with a reason
             reason = self._failure(error)
             self._loop = None  # whatever state the model is in, it is not one to go on from
         finally:
             self._wind_up(drive, delegation, executor, reason)
 
-    def _wind_up(self, drive: Drive, delegation: Delegation, executor: ThreadPoolExecutor, reason: str) -> None:
-        drive.source.close()
+    def _wind_up(self, drive: Driven, delegation: Delegation, executor: ThreadPoolExecutor, reason: str) -> None:
+        unclosed = drive.close()
+        reason = reason or unclosed
         ended = delegation.close()
         executor.shutdown(wait=ended, cancel_futures=True)
         epoch = self._ledger.interrupt()

@@ -9,7 +9,8 @@ from typing import Any
 from imkit.stream import Moment
 
 from .delegation import Delegation
-from .drive import Drive, Inbox
+from .drive import Inbox
+from .place import Driven
 
 KEEP_TIMES = 1500
 COUNTED = ("missed_deadlines", "dropped_audio_ticks", "dropped_frames", "gaps", "stalls", "sink_errors", "tap_errors")
@@ -25,9 +26,9 @@ class Tally:
         self.callback_errors = 0
         self._past: Counter[str] = Counter()
         self._past_tasks: Counter[str] = Counter()
-        self._now: tuple[Drive, Delegation] | None = None
+        self._now: tuple[Driven, Delegation] | None = None
 
-    def begin(self, drive: Drive, delegation: Delegation) -> None:
+    def begin(self, drive: Driven, delegation: Delegation) -> None:
         """A drive starts."""
         self.end()
         self._now = (drive, delegation)

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from imkit.capture import Source
-from imkit.stream import InteractionModel, Ledger, Moment, Timeline
+from imkit.capture.clock import SourceClock
+from imkit.stream import InteractionModel, Ledger, Moment, SessionError, Timeline
 from imkit.surfaces import Board, Surface
 
 from .delegation import Delegation
@@ -97,6 +98,8 @@ class Watched:
         "tasks" tells what became of calls: asked, done, failed, refused; of their events: stale (nobody wanted them any
         more) and dropped_parts (over 64 of a task); and of what ``desk.on_cancel`` was given: dropped_callbacks (over
         64 of a task) and callback_errors. The other "callback_errors" is of ``on_surface``, ``on_state`` and sinks.
+        "source_ppm" and "source_ahead_ms" tell how much faster than the kernel's clock a page counts its sound, and by
+        how much it is ahead; None where no clock was measured for a minute.
         "probe" tells what looks into the model or changes it, at what cost, and what of that ended by itself.
         """
         samples, rate = self._ledger.counts(), self._ledger.output_rate
@@ -113,6 +116,7 @@ class Watched:
             "sent_s": round(samples.sent / rate, 1),
             "played_s": round(samples.played / rate, 1),
             **self._tally.read(self._inbox, self.source),
+            **_against_the_clock(self.source),
             "probe": {} if self.looker is None else self.looker.stats(),
             "snapshots": len(self.timeline.origin.snapshots or ()) if self.timeline.origin is not None else 0,
         }
@@ -139,6 +143,12 @@ class Watched:
         except Exception:
             self._tally.callback_errors += 1  # somebody's display broke; the conversation goes on
 
+    def _failure(self, error: BaseException) -> str:
+        if isinstance(error, SessionError):  # the process that the model lived in is gone
+            return str(error)
+        name, at_s = self.model.spec.name, self.timeline.end_s
+        return f"The model {name} failed at {at_s:.1f} s: {type(error).__name__}: {error}"
+
     def _notice(self, moment: Moment) -> None:
         self._tally.note(moment)
         for surface in self.board.notice(moment):
@@ -148,3 +158,11 @@ class Watched:
         self._tally.dropped_surfaces = self.board.counts["dropped"]
         for callback in self._on_surface:
             self._tell(callback, surface)
+
+
+def _against_the_clock(source: object) -> dict[str, float | None]:
+    """How a source that counts its own samples stands to the kernel's clock."""
+    clock = getattr(source, "sound_clock", None)
+    if not isinstance(clock, SourceClock) or clock.ppm is None:
+        return {"source_ppm": None, "source_ahead_ms": None}
+    return {"source_ppm": round(clock.ppm, 1), "source_ahead_ms": round(1000 * clock.ahead_s, 1)}

@@ -28,7 +28,8 @@ class ModelSpec:
     """What a model in the chair says of itself.
 
     output_rate is in Hz and a multiple of 5. native_period_s is the model's own step; an adapter whose period is not
-    0.2 s owns the queues between its clock and ours.
+    0.2 s owns the queues between its clock and ours. ``repeats`` says that the same percepts give the same acts again:
+    not so for a model on another machine, which is neither replayed nor forked.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ModelSpec:
     sees: bool = False
     reads: bool = True
     delegates: bool = False
+    repeats: bool = True
 
 
 @runtime_checkable

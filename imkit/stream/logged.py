@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .errors import ContractError
 from .moment import Act, Call, Event, Percept, Word
 from .plain import plain
+from .shared import Shared
 from .tick import INPUT_SAMPLES, TICKS_PER_S
 
 SILENCE_DB = -120.0
@@ -104,7 +105,8 @@ class Moment:
     def without_media(self) -> Moment:
         """The same moment with sound and frames let go; levels, words, calls and events stay."""
         percept = replace(self.percept, frames=(), audio=_NO_SOUND)
-        return replace(self, percept=percept, act=replace(self.act, audio=_NOTHING), has_media=False)
+        act = replace(self.act, audio=_NOTHING, diagnostics=Shared.of(self.act.diagnostics))
+        return replace(self, percept=percept, act=act, has_media=False)
 
     def to_json(self) -> dict[str, Any]:
         """The moment as plain JSON values, without sound, pictures or any fact of the machine it ran on.

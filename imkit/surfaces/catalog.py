@@ -63,7 +63,7 @@ class Form:
 
 def fault(id: str, why: str) -> Component:
     """A visible, harmless placeholder that names what is wrong."""
-    return Component(id, FAULT, {"text": why[:300]})
+    return Component(id, FAULT, {"text": why[:300].encode("utf-8", "replace").decode()})
 
 
 def bound(value: Any) -> str:

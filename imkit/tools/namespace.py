@@ -21,8 +21,9 @@ class Namespace(Mapping[str, Any]):
 
     @classmethod
     def of_notebook(cls) -> Namespace:
-        """The user's variables where IPython runs, otherwise an empty namespace."""
-        return cls(_user_variables)
+        """The user's variables where IPython or marimo runs, otherwise an empty namespace."""
+        variables = _marimo_variables()
+        return cls(_user_variables if variables is None else variables)
 
     def _visible(self) -> dict[str, Any]:
         everything = dict(self._read())
@@ -54,3 +55,9 @@ def _user_variables() -> Mapping[str, Any]:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell.user_ns if shell is not None else {}
+
+
+def _marimo_variables() -> Mapping[str, Any] | None:
+    """The notebook's variables while one of its cells runs in marimo, which puts them in place of ``__main__``."""
+    marimo = sys.modules.get("marimo")
+    return vars(sys.modules["__main__"]) if marimo is not None and marimo.running_in_notebook() else None

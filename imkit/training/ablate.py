@@ -1,9 +1,10 @@
 """Choices that were open: ``python -m imkit.training.ablate models/nano/ablation.toml`` writes ``ablation.json``.
 
 Every variant is a short training of a small network on the same speech for the same minutes, one change from the first
-(a choice is good when it buys more in the same time), then its word error on voices of the dev bank. Run it on an idle
-machine: minutes are minutes of the clock. The choice of decoding needs no training: the shipped weights are asked the
-same questions with noise on their logits, which is sampling (Gumbel-max, Gumbel 1954), and without.
+(a choice is good when it buys more in the same time), then its word error on voices of the dev bank. Minutes are of the
+processor with one thread (``--threads 1``), so that other work on the machine changes little. The choice of decoding
+needs no training: the shipped weights are asked the same questions with noise on their logits, which is sampling
+(Gumbel-max, Gumbel 1954), and without.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m imkit.training.ablate", description=__doc__)
     parser.add_argument("plan", type=Path)
     parser.add_argument("--count", type=int, default=40, help="dev utterances of each kind and engine")
-    parser.add_argument("--threads", type=int, default=0, help="threads of the network, 0 = as torch likes")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the network; minutes are of all together")
     options = parser.parse_args(arguments)
     with options.plan.open("rb") as file:
         plan = tomllib.load(file)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from imkit.model.config import (
@@ -50,6 +51,7 @@ class Batch:
     heard, phase, phone int [b, 4t], -100 where nobody wrote down what is said
     word, floor, call, countdown int [b, t]: targets
     wanted, in_view     int [b, t]: what is watched for, what is seen (-100 without a camera)
+    moment, promised, awaited  int [b, t]: see ``Scene``, -100 where nobody wrote it down
     slots               int [b, t, slots]: the class of every slot where a call is made, -100 where there is nothing
     match               int [b, t]: 1 what is wanted appears, 0 something else does, -100 nothing appears or is wanted
     tick0               int [b], age of the stream at its first micro-turn
@@ -81,6 +83,9 @@ class Batch:
     wanted: Tensor
     in_view: Tensor
     match: Tensor
+    moment: Tensor
+    promised: Tensor
+    awaited: Tensor
     slots: Tensor
     tick0: Tensor
 
@@ -241,6 +246,10 @@ def pack(
         np.int64,
     )
     wanted = np.stack([s.wanted for s in scenes])
+    moment, promised, awaited = (
+        np.stack([np.full(ticks, -100) if track is None else track for track in tracks])
+        for tracks in ([s.moment for s in scenes], [s.promised for s in scenes], [s.awaited for s in scenes])
+    )
     slots = np.full((count, ticks, len(config.slots)), -100, np.int64)
     for b, scene in enumerate(scenes):
         for k, classes in scene.slots.items():
@@ -279,6 +288,9 @@ def pack(
         ints(wanted),
         ints(in_view),
         ints(matches(wanted, in_view)),
+        ints(moment),
+        ints(promised),
+        ints(awaited),
         ints(slots),
         ints(tick0),
     )
@@ -335,7 +347,8 @@ def embed(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     audio = hear(network, batch)
     act = network.embed_act(batch.said, batch.floor_in, batch.call_in, clock)
     word_clock = network.clock_features(batch.tick0[:, None] + batch.word_tick)
-    words = network.embed_words(batch.words, batch.provenance, word_clock)
+    read = F.pad(batch.words, (network.config.context_words, 0))
+    words = network.embed_words(read, batch.provenance, word_clock)
     parts = [audio, act, words]
     if len(batch.frames):
         pictures = batch.frames.permute(0, 3, 1, 2).float() / 255

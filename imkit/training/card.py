@@ -54,7 +54,7 @@ def answers(scores: dict[str, Any]) -> str:
         onset = " / ".join(f"{value:.2f}" for value in row["onset_s_p5_p50_p95"]) or "-"
         false = f"{row['false_starts']} of {row['pauses']}"
         rows.append((engine, row["n"], percent(row["in_time"]), percent(row["right"]), onset, false))
-    head = ("spoken questions", "n", "first word within 0.45 s of the end", "whole reply right",
+    head = ("spoken questions", "n", "first word within 0.5 s of the end", "whole reply right",
             "onset, s, p5 / p50 / p95", "spoke in a pause of 0.6-1.8 s")  # fmt: skip
     return table(head, rows)
 
@@ -67,7 +67,7 @@ def skills(scores: dict[str, Any]) -> str:
     lag = "-" if p50 is None else f"silent {p50:.2f} s (p50), {p95:.2f} s (p95) after the user's onset"
     rows = [
         ("typed questions: whole reply right", percent(typed["right"]), typed["n"], ""),
-        ("typed questions: first word within 0.45 s", percent(typed["in_time"]), typed["n"], ""),
+        ("typed questions: first word within 0.5 s", percent(typed["in_time"]), typed["n"], ""),
         ("random speech falsely answered", percent(alone["spoke"]), alone["n"], ""),
         ("counts aloud to the right number", percent(count["right"]), count["n"], ""),
         ("stops counting when told", percent(count["stopped"]), count["stop_n"], lag),

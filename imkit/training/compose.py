@@ -18,7 +18,8 @@ from .language import CALLS, COLOURS, NUMBERS, RESULT_REPLIES, SHAPES, Language,
 from .orders import PeopleOrders
 from .pictures import wanted_class
 from .script import LATE_HUSH, YIELD_DELAY_S, Scene, Script, act_after, answer_after
-from .speech import Digits, is_held_out
+from .speech import Digits
+from .typed import TypedDrills
 from .wake import WakeWords
 
 SEEING = ("watch", "sight", "spot")  # activities that need a camera
@@ -45,8 +46,9 @@ class Composer:
     ) -> None:
         self.bank, self.language, self.clips, self.digits, self.orders = bank, language, clips, digits, orders
         self.wakes = wakes
-        self.held_out_share = held_out_share
+        self.held_out_share, self.late_hush = held_out_share, LATE_HUSH
         self.ids = {word: i for i, word in enumerate(vocabulary())}
+        self.typed = TypedDrills(language, clips, held_out_share)
         self.by_family: dict[str, list[int]] = {}
         family_of = {text: name for name, items in language.families.items() for text, _ in items}
         for i in range(len(bank)):
@@ -159,31 +161,7 @@ class Composer:
         return self._respond(script, asked, end_s)
 
     def _drill(self, script: Script, at_s: float) -> float:
-        """Requests typed one after another: sums, short counts, short timers, without the time that speaking takes."""
-        rng = script.rng
-        tick = int(at_s * 5)
-        for _ in range(int(rng.integers(4, 10))):
-            draw = rng.random()
-            family = "sum" if draw < 0.75 else "count" if draw < 0.92 else "timer"
-            text = self.language.request(rng, family)
-            asked = self.language.meaning[text]
-            held_out = is_held_out(text, self.held_out_share) and len(text.split()) > 3
-            if held_out or asked.number > (7 if family == "count" else 5):
-                continue
-            if tick >= script.ticks:
-                break
-            script.type(text, tick)
-            if family == "count":
-                free = script.say(NUMBERS[1 : asked.number + 1], tick, pace=3)
-            elif family == "timer":
-                script.say(asked.reply, tick)
-                due = tick + asked.number * 5 - 1
-                script.count_down(tick, due)
-                free = script.say(["now"], due)
-            else:
-                free = script.say(asked.reply, tick)
-            tick = free + int(rng.integers(1, 4))
-        return tick / 5
+        return self.typed.drill(script, at_s)
 
     def _sight(self, script: Script, at_s: float) -> float:
         """Typed requests about the picture, one after another: what is there now, and tell me when."""
@@ -257,13 +235,13 @@ class Composer:
 
     def _play_count(self, script: Script, number: int, tick: int) -> float:
         rng = script.rng
-        free = script.say([NUMBERS[n] for n in range(1, number + 1)], tick, pace=3)
+        free = script.recite(NUMBERS[1 : number + 1], tick, pace=3)
         if rng.random() < 0.5 and free - tick > 8:
             at_s = (tick + 1) / 5 + float(rng.uniform(0.6, (min(free, script.ticks) - tick) / 5 - 0.6))
             if rng.random() < 0.6:
                 said = self.utterance(rng, "stop")
                 early = act_after(at_s + said.words[0][1], YIELD_DELAY_S)
-                script.hush(answer_after(at_s + said.words[0][2]) if rng.random() < LATE_HUSH else early)
+                script.hush(answer_after(at_s + said.words[-1][2]) if rng.random() < self.late_hush else early)
                 return script.speak(said, at_s) + 0.5
             script.hush(act_after(at_s, YIELD_DELAY_S + 0.05))
             said = self.utterance(rng, "sum" if rng.random() < 0.7 else "set")

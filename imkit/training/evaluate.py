@@ -29,7 +29,7 @@ from .train import read_recipe
 from .workers import open_digits
 
 Rng = np.random.Generator
-ONSET_WINDOW_S = (-0.05, 0.45)
+ONSET_WINDOW_S = (-0.05, 0.5)
 
 
 def word_errors(truth: Sequence[str], guess: Sequence[str]) -> int:
@@ -166,7 +166,7 @@ class Bench:
             trial = Trial(16, np.zeros(16 * TICK, np.float32), {4: text})
             words = said(trial.run(self.model))
             right += tuple(w for w, _ in words) == self.language.meaning[text].reply
-            in_time += bool(words) and words[0][1] - 0.8 <= 0.45
+            in_time += bool(words) and words[0][1] - 0.8 <= ONSET_WINDOW_S[1]
         return {"n": count, "right": round(right / count, 3), "in_time": round(in_time / count, 3)}
 
     def silence(self, utterances: Sequence[BankUtterance]) -> dict[str, Any]:

@@ -38,6 +38,9 @@ def finished(
         script.shown if video else {},
         script.slots,
         script.notes,
+        promised=script.promised[:n],
+        awaited=script.awaited[:n],
+        moment=script.moment[:n],
     )
 
 

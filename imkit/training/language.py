@@ -46,6 +46,8 @@ SCENE_REPLIES: Final = (  # what nano says in scenes beside its other replies
     "large latte mocha espresso iced coffee americano cappuccino drip house eight ounce twelve sixteen summary "
     "list animal"
 ).split()
+OWN_NAMES: Final = ["nano", "computer"]
+OTHER_NAMES: Final = ["anna", "ben", "tom", "mary"]
 WAKE_WORDS: Final = "alexa computer jarvis smart mirror view glass".split()  # names, said by people
 # Words that people say around the closed vocabulary. Nano writes <unk> for them and does nothing. ("glass" has been a
 # wake word since, and is written as such; without it every bank of speech would have to be made anew.)

@@ -1,7 +1,8 @@
 """What nano is graded on while it learns.
 
 Some heads exist only here: the word under way, the time left, what is in a frame, and for watching what is asked for,
-what is in view, and whether the one is the other. Without these last, nano named whatever appeared.
+what is in view, and whether the one is the other; for listening what was promised, what the cue is, and whether this is
+the moment. Without these, nano named whatever appeared, and let every spoken cue and stop pass.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from .script import COUNTDOWN_CLASSES
 class Helpers(nn.Module):
     """Heads that help learning and are left behind: the word heard and the phase of the
     word under way, read from the decoder and from its input alone; micro-turns until something is due,
-    colour and shape in a frame; read from act tokens: what is watched for, what is in view, whether it is that.
+    colour and shape in a frame; read from act tokens: what is watched for, what is in view, whether it is that; which
+    word was promised, which is the cue, and whether what was just said is a reason to begin or end something.
     """
 
     def __init__(self, config: NanoConfig) -> None:
@@ -36,13 +38,24 @@ class Helpers(nn.Module):
         self.wanted = nn.Linear(config.width, WANTED_CLASSES)
         self.in_view = nn.Linear(config.width, SEEN_CLASSES)
         self.match = nn.Linear(config.width, 2)
+        self.promised = nn.Linear(config.width, len(config.vocabulary))
+        self.moment = nn.Linear(config.width, 2)
+        self.awaited = nn.Linear(config.width, len(config.vocabulary))
 
 
-def weighted(logits: Tensor, target: Tensor, nothing: float) -> Tensor:
-    """Cross entropy in which the class 0, "nothing", counts ``nothing`` times and -100 is left out."""
+def weighted(logits: Tensor, target: Tensor, nothing: float, stress: Tensor | None = None) -> Tensor:
+    """Cross entropy in which the class 0, "nothing", counts ``nothing`` times and -100 is left out.
+
+    ``stress`` is how many times each target counts, in the shape of ``target``.
+    """
     weight = torch.ones(logits.shape[-1], device=logits.device)
     weight[0] = nothing
-    return F.cross_entropy(logits.flatten(0, -2).float(), target.flatten(), weight=weight)
+    logits, target = logits.flatten(0, -2).float(), target.flatten()
+    if stress is None:
+        return F.cross_entropy(logits, target, weight=weight)
+    share = weight[target.clamp(min=0)] * stress.flatten() * (target >= 0)
+    losses = F.cross_entropy(logits, target, reduction="none", ignore_index=-100)
+    return (losses * share).sum() / share.sum().clamp(min=1e-6)
 
 
 def grade_frames(network: Network, helpers: Helpers, frames: Tensor, seen: Tensor) -> tuple[Tensor, dict[str, float]]:
@@ -104,6 +117,37 @@ def grade_watching(helpers: Helpers, batch: Batch, act: Tensor, below: Tensor) -
     return loss, log
 
 
+def stress_of(batch: Batch) -> Tensor:
+    """How many times each micro-turn counts [b, t]: the few in which words decide are drowned otherwise."""
+    return 1 + 3.0 * (batch.moment == 1) + 1.5 * (batch.moment == 0)
+
+
+def grade_moments(helpers: Helpers, batch: Batch, act: Tensor, below: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """Loss of knowing what was promised for which cue (``below``), and whether what was just said is a reason to act.
+
+    Moments of either kind count alike, however rare the reasons are; of those without one, the hardest quarter.
+    """
+    loss, log = act.sum() * 0, dict[str, float]()
+    for name, head, track in (
+        ("promised", helpers.promised, batch.promised),
+        ("awaited", helpers.awaited, batch.awaited),
+    ):
+        known = track >= 0
+        if bool(known.any()):
+            guess = head(below)
+            loss = loss + weighted(guess[known], track[known], 0.2)
+            if bool((track > 0).any()):
+                log[f"{name}_right"] = float((guess.argmax(-1) == track)[track > 0].float().mean())
+    moment = helpers.moment(act)
+    for name, value in (("moment_hit", 1), ("moment_lure", 0)):
+        here = batch.moment == value
+        if bool(here.any()):
+            losses = F.cross_entropy(moment[here].float(), batch.moment[here], reduction="none")
+            loss = loss + (losses if value else losses.topk(1 + len(losses) // 4).values).mean()
+            log[name] = float((moment.argmax(-1) == 1)[here].float().mean())
+    return loss, log
+
+
 def grade_slots(network: Network, batch: Batch, act: Tensor) -> tuple[Tensor, dict[str, float]]:
     """Loss of what the slots of a call say, summed over slots, where calls are made."""
     made = (batch.slots >= 0).any(-1)
@@ -139,11 +183,12 @@ def grade(
     if acting:
         word_logits, floor_logits = network.word_head(act), network.floor_head(act)
         call_logits = network.call_head(act)
-        loss_word = weighted(word_logits, batch.word, 0.3)
-        loss_floor = F.cross_entropy(floor_logits.flatten(0, 1).float(), batch.floor.flatten())
-        loss_call = weighted(call_logits, batch.call, 0.1)
+        stress = stress_of(batch)
+        loss_word = weighted(word_logits, batch.word, 0.3, stress)
+        loss_floor = weighted(floor_logits, batch.floor, 1.0, stress)
+        loss_call = weighted(call_logits, batch.call, 0.2, stress)
         loss_time = weighted(helpers.countdown(act), batch.countdown, 0.1)
-        loss = loss + 1.5 * loss_word + loss_floor + 0.3 * loss_call + 0.3 * loss_time
+        loss = loss + 1.5 * loss_word + loss_floor + loss_call + 0.3 * loss_time
         with torch.no_grad():
             said = batch.word > 0
             guess = word_logits.argmax(-1)
@@ -160,9 +205,11 @@ def grade(
     if acting:
         loss_watch, watch_log = grade_watching(helpers, batch, act, below)
         loss, log = loss + 0.3 * loss_watch, log | watch_log
+        loss_moments, moments_log = grade_moments(helpers, batch, act, below)
+        loss, log = loss + 0.6 * loss_moments, log | moments_log
     if acting and network.slot_head is not None:
         loss_slots, slot_log = grade_slots(network, batch, act)
-        loss, log = loss + 0.1 * loss_slots, log | slot_log
+        loss, log = loss + 0.25 * loss_slots, log | slot_log
     if acting and bool((batch.seen >= 0).any()):
         loss_seen, seen_log = grade_frames(network, helpers, batch.frames, batch.seen)
         loss, log = loss + 0.3 * loss_seen, log | seen_log

@@ -25,6 +25,7 @@ from imkit.model.reading import read_text, small_square, spoken_form
 from imkit.model.voice import FADE_SAMPLES, Speaker
 from imkit.scenes import ALL_SCENES
 from imkit.scenes.cast import Cast
+from imkit.scenes.cues import TASKS
 from imkit.scenes.people import orders_folder
 from imkit.scenes.suite import Suite, SuiteError, load_suite
 from imkit.scenes.wake import wake_folder
@@ -39,6 +40,7 @@ from .script import (
     BACKGROUND,
     COUNTDOWN_CLASSES,
     LATE_HUSH,
+    PACE_TICKS,
     TICK,
     TYPED,
     Scene,
@@ -52,9 +54,20 @@ from .wake import WakeWords
 BY_PEOPLE = {"order_recording": "orders", "wake_cue": "wakewords", "wake_other": "wakewords"}
 """Kinds of trials that need recordings of people, and the suite that each is of."""
 
+CUED = ("cuespeak_synth", "wake_cue")
+"""Kinds of trials that begin with a promise to say a word whenever a cue comes."""
+
+DECIDED = (
+    *CUED, "user_interruption", "user_backchannel", "talking_to_other", "tool_call", "coffee_order", "timespeak_synth",
+    "repcount_synth",
+)  # fmt: skip
+"""Kinds of trials in which few micro-turns of many are a reason to do something."""
+
 LAPSES = 0.5  # of all trials, in which a stop is obeyed some micro-turns late
 LAPSE_TICKS = 9
+LIST_WORDS = 4  # what is said is a list, whose end is marked, from so many words on
 HUSH_S = 0.3  # so long after the first word that is no backchannel began, or at its end, the teacher falls silent
+SPEAKERS = ("i", "they", "you", "we")
 CALL_OF_TOOL = {"list_variables": "list"}
 
 
@@ -104,7 +117,9 @@ class Teacher:
         self.waiting: deque[tuple[str, int, str]] = deque()
         self.sound = np.zeros(0, np.float32)
         self.rest, self.floor = 0, "listen"
+        self.last, self.over = "", 0
         self.made = 0
+        self.began = False
 
     def due(self, wanted: Expected) -> int:
         """The micro-turn whose act should begin what is expected."""
@@ -119,20 +134,23 @@ class Teacher:
             return act_after(min(heard[2], heard[1] + HUSH_S), 0.0)
         return answer_after(wanted.cause_s)
 
-    def left(self, index: int) -> int:
-        """Micro-turns until the next thing that is due at a time of its own, counted from 1; 0 where nothing is."""
-        coming = [
-            self.due(e) - index + 1
+    def coming(self, index: int) -> tuple[int, str]:
+        """The next thing that is due at a time of its own: in how many micro-turns, counted from 1, and its first word.
+
+        (0, "") where nothing is, or where it is too far off.
+        """
+        due = [
+            (self.due(e) - index + 1, e.words[0])
             for i, e in enumerate(self.world.expected)
             if e.due_s is not None and i not in self.done and not e.withdrawn and index >= answer_after(e.cause_s)
         ]
-        soon = min(coming, default=0)
-        return soon if 0 < soon < COUNTDOWN_CLASSES else 0
+        soon, word = min(due, default=(0, ""))
+        return (soon, word) if 0 < soon < COUNTDOWN_CLASSES else (0, "")
 
     def step(self, percept: Percept) -> Act:
         """One micro-turn."""
         calls: list[Call] = []
-        lapsed, self.lapsing = self.lapsing, False
+        lapsed, self.lapsing, self.began = self.lapsing, False, False
         for i, wanted in enumerate(self.world.expected):
             if i in self.done or wanted.withdrawn or percept.index < self.due(wanted):
                 continue
@@ -150,10 +168,16 @@ class Teacher:
             elif not wanted.words:
                 self.hush()
             self.done.add(i)
+            self.began = True
+            self.last = wanted.words[-1] if len(wanted.words) >= LIST_WORDS else ""
             self.waiting.extend(
                 (word, max(self.clips.ticks(word), round(wanted.pace_s / TICK_S)), wanted.floor)
                 for word in wanted.words
             )
+        if self.last and self.rest <= 0 and not self.waiting:
+            self.last, self.over = "", PACE_TICKS
+        self.began |= self.over > 0
+        self.over -= 1
         words: tuple[Word, ...] = ()
         if self.rest <= 0 and self.waiting:
             text, self.rest, self.floor = self.waiting.popleft()
@@ -169,13 +193,18 @@ class Teacher:
 
     def hush(self) -> None:
         """Say no more: what sounds is faded out, what waits is dropped."""
+        self.last = ""
         self.waiting.clear()
         self.sound, self.rest = self.sound[:FADE_SAMPLES].copy(), 0
         self.sound *= np.linspace(1, 0, len(self.sound), dtype=np.float32)
 
 
 class Rehearsal:
-    """Writes training scenes by playing trials with a teacher, one after the other, until a length is full."""
+    """Writes training scenes by playing trials with a teacher, one after the other, until a length is full.
+
+    ``deaf`` is for scenes without sound: nothing is done before the word that says so can be read, and what is told
+    by a sound alone is not played.
+    """
 
     def __init__(
         self,
@@ -184,7 +213,9 @@ class Rehearsal:
         clips: Speaker,
         people: PeopleOrders | None = None,
         wakes: WakeWords | None = None,
+        deaf: bool = False,
     ) -> None:
+        self.deaf = deaf
         self.suite, self.cast, self.clips, self.people, self.wakes = suite, cast, clips, people, wakes
         self.ids = {word: i for i, word in enumerate(vocabulary())}
 
@@ -208,18 +239,38 @@ class Rehearsal:
         while page.at < ticks - 10:
             name = str(rng.choice(names, p=weights / weights.sum()))
             tools = tuple(self.suite.scenes[name].get("tools", ()))
+            number = int(rng.integers(1 << 20))
+            if self.deaf and name == "cuespeak_synth" and TASKS[number % len(TASKS)] is TASKS[-1]:
+                number -= 1  # a beep cannot be read
             world = World(
-                self.suite, self.suite.settings(name), self.cast, rng, int(rng.integers(1 << 20)), self.clips.rate,
+                self.suite, self.suite.settings(name), self.cast, rng, number, self.clips.rate,
                 tools=tools,
             )  # fmt: skip
             try:
                 lapse = int(rng.integers(1, LAPSE_TICKS)) if rng.random() < LAPSES else 0
-                teacher = Teacher(world, self.clips, bool(rng.random() < LATE_HUSH), lapse)
-                page.play(self.play_of(name), world, teacher)
+                teacher = Teacher(world, self.clips, self.deaf or bool(rng.random() < LATE_HUSH), lapse)
+                page.play(self.play_of(name), world, teacher, name)
             except SuiteError as error:
                 if "gives no word times" not in str(error):
                     raise
         return page.scene()
+
+
+def agreed(instruction: str) -> tuple[str, str]:
+    """The word that an instruction asks for, and the cue it names; "" where it has none.
+
+    The first follows the "say" of which nobody else is the speaker, the second that of somebody else, or what is heard.
+    """
+    words = ["", *instruction.split(), "", ""]
+    promised = awaited = ""
+    for before, word, after, later in zip(words, words[1:], words[2:], words[3:], strict=False):
+        if word == "say" and before not in SPEAKERS:
+            promised = after
+        elif word in ("say", "for", "after"):
+            awaited = after
+        elif word == "hear":
+            awaited = later if after in ("a", "an") else after
+    return promised, awaited
 
 
 class Page:
@@ -235,20 +286,27 @@ class Page:
         self.words_in: dict[int, list[tuple[int, int]]] = {}
         self.slots: dict[int, list[int]] = {}
         self.did: dict[int, tuple[int, int, int]] = {}
+        self.moment, self.promised, self.awaited = (np.full(ticks, -100, np.int64) for _ in range(3))
         self.spans: list[tuple[str, float, float]] = []
 
-    def play(self, play: Callable[[World], Play], world: World, teacher: Teacher) -> None:
-        """Play a trial from here on, to its end or to the end of the page."""
+    def play(self, play: Callable[[World], Play], world: World, teacher: Teacher, name: str = "") -> None:
+        """Play a trial from here on, to its end or to the end of the page. ``name`` is its kind."""
         begin, trial = self.at, play(world)
+        self.promised[begin:] = self.awaited[begin:] = 0
+        decided: list[int] = []
         while self.at < self.ticks:
             try:
                 next(trial)
             except StopIteration:
                 break
             percept = world.percept()
+            left, word = teacher.coming(percept.index)
             act = teacher.step(percept)
             world.hear(act)
-            self._write(percept, act, teacher.left(percept.index), teacher.lapsing)
+            self._write(percept, act, left, teacher.lapsing)
+            self.promised[self.at] = self.ids.get(word, 0)
+            self.awaited[self.at] = self.ids.get(teacher.last, 0)
+            decided += [self.at] * (teacher.began or teacher.lapsing)
             self.at += 1
         trial.close()
         end_s = (self.at - begin) * TICK_S
@@ -264,6 +322,14 @@ class Page:
                 known = self.ids.get(word, self.ids[UNKNOWN])
                 if note_word(self.heard, self.phase, known, start_s + shift_s, stop_s + shift_s):
                     self.spans.append((word, start_s + shift_s, stop_s + shift_s))
+        if name in DECIDED:
+            came = np.flatnonzero(self.heard[begin * AUDIO_TOKENS : (self.at - 1) * AUDIO_TOKENS] > 0)
+            self.moment[begin + came // AUDIO_TOKENS + 1] = 0
+            self.moment[decided] = 1
+        if name in CUED and decided:
+            for track, word in zip((self.promised, self.awaited), agreed(world.said[0].text), strict=True):
+                track[decided[0] : self.at] = self.ids.get(word, self.ids[UNKNOWN]) if word else 0
+        self.promised[self.at :] = self.awaited[self.at :] = -100
 
     def _write(self, percept: Percept, act: Act, left: int, lapsing: bool) -> None:
         k = self.at
@@ -295,5 +361,6 @@ class Page:
         return Scene(
             self.ticks, self.microphone, self.own[: self.ticks * TICK], self.frames, self.words_in, self.heard,
             self.phase, self.spans, self.word, self.floor, self.call, self.countdown, unknown, None, self.slots,
-            did=self.did,
+            did=self.did, moment=self.moment, promised=self.promised,
+            awaited=self.awaited,
         )  # fmt: skip

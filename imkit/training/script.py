@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +26,7 @@ HEARD_DELAY_S = 0.10  # a word is written at the first 50 ms token that ends thi
 LATE_HUSH = 0.35  # of all stops are obeyed only once the word can be read: who missed its sound still obeys its text
 YIELD_DELAY_S = 0.3  # what says stop is told from an okay by its first sounds
 COUNTDOWN_CLASSES = 80
+PACE_TICKS = 3  # of a list said aloud: the next word would come so soon
 UNWRITTEN = -100  # the class of what nobody knows
 HEARD = PROVENANCES.index("heard")
 TYPED = PROVENANCES.index("typed")
@@ -46,6 +48,11 @@ class Scene:
     wanted            int [ticks], what is watched for (see ``pictures.wanted_class``)
     word, floor, call int [ticks]; countdown int [ticks], 0 = nothing is due, n = due in n - 1 micro-turns
     did               micro-turn -> (word, floor, call) that was done there, where it is not what should have been done
+    moment            int [ticks], 1 where something is begun or ended because of what was just said, 0 where words came
+                      and nothing is begun, -100 elsewhere; None where nobody wrote it down
+    promised          int [ticks], the word that is to be said when a cue or the time comes, 0 for none; None as above
+    awaited           int [ticks], the word that is the cue, or the last of the list that is being said, 0 for none;
+                      None as above
     """
 
     ticks: int
@@ -66,6 +73,9 @@ class Scene:
     notes: list[dict[str, object]] = field(default_factory=list)
     before: list[tuple[int, int, int]] = field(default_factory=list)
     did: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    moment: npt.NDArray[np.int64] | None = None
+    promised: npt.NDArray[np.int64] | None = None
+    awaited: npt.NDArray[np.int64] | None = None
 
     def written(self) -> list[tuple[int, int, int]]:
         """Every word that came in, spoken or written: (micro-turn, word id, provenance id), oldest first."""
@@ -130,6 +140,7 @@ class Script:
         self.call = np.zeros(ticks + 8, np.int64)
         self.countdown = np.zeros(ticks + 8, np.int64)
         self.wanted = np.zeros(ticks + 8, np.int64)
+        self.promised, self.awaited, self.moment = (np.full(ticks + 8, UNWRITTEN) for _ in range(3))
         self.words_in: dict[int, list[tuple[int, int]]] = {}
         self.spans: list[tuple[str, float, float]] = []
         self.slots: dict[int, list[int]] = {}
@@ -188,7 +199,7 @@ class Script:
             [(self.ids[RESULT if ok else FAIL], BACKGROUND), (self.ids[topic], BACKGROUND)]
         )
 
-    def say(self, words: tuple[str, ...] | list[str], tick: int, pace: int = 0) -> int:
+    def say(self, words: Sequence[str], tick: int, pace: int = 0) -> int:
         """The model says words from act ``tick`` on; gives the first act after them."""
         for word in words:
             if tick >= self.ticks:
@@ -202,6 +213,13 @@ class Script:
             tick += length
         return tick
 
+    def recite(self, words: Sequence[str], tick: int, pace: int = 0) -> int:
+        """The model says a list to its end, which is marked: the last word is awaited, and then nothing is said."""
+        free = self.say(words, tick, pace)
+        self.awaited[tick:free] = self.ids[words[-1]]
+        self.moment[free : free + PACE_TICKS] = 1
+        return free
+
     def hush(self, tick: int) -> None:
         """From act ``tick`` on nothing more is said."""
         at = (tick + 1) * TICK
@@ -210,6 +228,11 @@ class Script:
             self.own[at + 160 :] = 0
         self.word[tick:] = 0
         self.floor[tick:] = 0
+        self.awaited[tick:] = self.moment[tick:] = UNWRITTEN
+
+    def promise(self, word: str, first: int, due: int) -> None:
+        """Mark that a word was asked for, and is to be said at act ``due``."""
+        self.promised[first : due + 1] = self.ids[word]
 
     def count_down(self, first: int, due: int) -> None:
         """Mark how many micro-turns are left until something is due."""

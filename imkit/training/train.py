@@ -1,7 +1,8 @@
 """From nothing to weights: ``imkit train models/nano/recipe.toml``.
 
 Scenes are composed in other processes while the network learns. The run can be stopped at any time and resumes from
-its last checkpoint. Time is counted in minutes of training, so a faster machine simply sees more scenes.
+its last checkpoint. Time is counted in minutes of training, so a faster machine simply sees more scenes; with
+``processor_time = true`` in minutes of its processor, which other work on the machine changes little.
 """
 
 from __future__ import annotations
@@ -73,11 +74,11 @@ def grown(
     """Saved tensors in the shapes that are wanted now: a vocabulary that was added to has new rows at the end.
 
     A new row is the average of those that are there (untrained rows of a head outshout the trained ones, and what was
-    learned is unlearned in minutes), or with ``average=False`` what it is in ``wanted``.
+    learned is unlearned in minutes), or with ``average=False`` what it is in ``wanted``. So is a new head.
     """
     out = {}
     for name, blank in wanted.items():
-        value = saved[name]
+        value = saved.get(name, blank)
         if value.shape != blank.shape:
             if value.shape[1:] != blank.shape[1:] or len(value) > len(blank):
                 raise ModelError(
@@ -109,6 +110,7 @@ class Run:
             "network": self.network.state_dict(),
             "helpers": self.helpers.state_dict(),
             "optimisers": [o.state_dict() for o in self.optimisers],
+            "optimised": self._optimised(),
             "clock": (self.stage, self.stage_s, self.step, self.trained_s, self.heard_s),
         }
         partial = self.work / "checkpoint.part"
@@ -127,6 +129,12 @@ class Run:
         }
         (out / "training.json").write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
 
+    def _optimised(self) -> list[list[str]]:
+        """Names of the parameters of each optimiser, in its order."""
+        modules = (("network", self.network), ("helpers", self.helpers))
+        names = {id(p): f"{owner}.{name}" for owner, module in modules for name, p in module.named_parameters()}
+        return [[names[id(p)] for group in o.param_groups for p in group["params"]] for o in self.optimisers]
+
     def resume(self) -> bool:
         """Continue from the checkpoint if there is one."""
         path = self.work / "checkpoint.pt"
@@ -135,12 +143,15 @@ class Run:
         state = torch.load(path, map_location=self.device, weights_only=True)
         for module, name in ((self.network, "network"), (self.helpers, "helpers")):
             module.load_state_dict(grown(state[name], module.state_dict()))
-        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+        told = zip(self.optimisers, self._optimised(), state["optimisers"], state["optimised"], strict=True)
+        for optimiser, names, saved, names_saved in told:
             parameters = [p for group in optimiser.param_groups for p in group["params"]]
-            for i, values in saved["state"].items():
-                blank = {key: torch.zeros_like(parameters[i]) for key, value in values.items() if value.ndim}
-                values |= grown({key: values[key] for key in blank}, blank, average=False)
-            optimiser.load_state_dict(saved)
+            moments = {}
+            for i, values in saved["state"].items():  # by name: parameters may have been added
+                place = names.index(names_saved[i])
+                blank = {key: torch.zeros_like(parameters[place]) for key, value in values.items() if value.ndim}
+                moments[place] = values | grown({key: values[key] for key in blank}, blank, average=False)
+            optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
         self.stage, self.stage_s, self.step, self.trained_s, self.heard_s = state["clock"]
         return True
 
@@ -188,7 +199,9 @@ class Run:
             worker.start()
         total, warmup_steps = plan["minutes"] * 60.0, self.recipe["optimiser"]["warmup_steps"]
         sums: dict[str, list[float]] = {}
-        saved = shown = before = time.monotonic()
+        clock = time.process_time if self.recipe.get("processor_time") else time.monotonic
+        saved = shown = time.monotonic()
+        before = clock()
         try:
             while self.stage_s < total:
                 try:
@@ -201,11 +214,11 @@ class Run:
                     continue
                 factor = plan["rate"] * pace(self.stage_s, total, self.step, warmup_steps, plan["cool"])
                 log = self.learn(arrays, plan, factor)
-                now = time.monotonic()
+                spent, before = clock() - before, clock()
                 self.step += 1
-                self.stage_s += now - before
-                self.trained_s += now - before
-                before = now
+                self.stage_s += spent
+                self.trained_s += spent
+                now = time.monotonic()
                 for name, value in log.items():
                     sums.setdefault(name, []).append(value)
                 if now - shown > 20:
@@ -263,6 +276,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if find_spec("onnx") is None:
         raise ModelError("imkit train needs the onnx package to write its graph: pip install imkit[train]")
+    if not options.recipe.is_file():
+        raise ModelError(f"{options.recipe}: no such recipe; expected a file such as models/nano/recipe.toml")
     train(read_recipe(options.recipe), max(1, options.workers), options.threads, options.fresh)
     return 0
 

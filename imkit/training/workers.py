@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import queue
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -21,14 +23,16 @@ from .aligned import aligned_words
 from .bank import Bank
 from .batch import pack
 from .compose import VIDEO_SHARE, Composer
+from .drills import UNTOLD, Mutes, dense
 from .language import CALLS, NONE, SLOTS, Language, vocabulary
 from .orders import PeopleOrders
 from .pictures import album
 from .rehearse import BY_PEOPLE, Rehearsal, TrainingCast, training_suite
-from .script import HEARD_DELAY_S, Scene
+from .script import HEARD_DELAY_S, LATE_HUSH, Scene
 from .speech import Digits
 from .wake import WakeWords
 
+WATCH_S = 10.0  # between two looks at whether anybody still wants what is made
 SCENES_KEPT = 64  # that may come again, in other voices' throats and at other ages of the stream
 
 
@@ -84,28 +88,36 @@ def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> 
     only_heard = plan.get("ears") or not plan.get("acting", True)
     spoken = orders if only_heard and orders is not None and orders.words else None
     composer = Composer(bank, language, clips, people, recipe["texts"]["held_out_share"], spoken, wakes)
-    rehearsal, trials = None, {}
+    rehearsals: list[tuple[Rehearsal, dict[str, float]]] = []
+    drills: list[tuple[Rehearsal, dict[str, float]]] = []
     if plan.get("rehearsed"):
         suite = training_suite()
         missing = {owner for owner, found in (("orders", orders), ("wakewords", wakes)) if found is None}
         trials = {name: weight for name, weight in plan["trials"].items() if BY_PEOPLE.get(name) not in missing}
         cast = TrainingCast(suite, recipe["cast"], recipe.get("left_out", ()))
-        rehearsal = Rehearsal(suite, cast, clips, orders, wakes)
+        mutes = Mutes(suite, recipe["cast"], recipe.get("left_out", ()))
+        told = {name: weight for name, weight in trials.items() if name not in UNTOLD}
+        for played in (suite, dense(suite)):
+            rehearsals.append((Rehearsal(played, cast, clips, orders, wakes), trials))
+            drills.append((Rehearsal(played, mutes, clips, orders, wakes, deaf=True), told))
     past: list[tuple[int, int, int]] = []
-    kept: deque[Scene] = deque(maxlen=SCENES_KEPT)
+    kept: dict[bool, deque[Scene]] = {deaf: deque(maxlen=SCENES_KEPT) for deaf in (False, True)}
 
-    def compose() -> Scene:
-        if kept and rng.random() < plan.get("again", 0.0):
-            return kept[int(rng.integers(len(kept)))]
-        if rehearsal is not None and rng.random() < plan["rehearsed"]:
-            kept.append(rehearsal.scene(rng, plan["scene_s"], trials))
+    def compose(deaf: bool) -> Scene:
+        old, played = kept[deaf], drills if deaf else rehearsals
+        if old and rng.random() < plan.get("again", 0.0):
+            return old[int(rng.integers(len(old)))]
+        if played and rng.random() < plan["rehearsed"]:
+            rehearsal, mix = played[int(rng.random() < plan.get("dense", 0.0))]
+            old.append(rehearsal.scene(rng, plan["scene_s"], mix))
         else:
-            kept.append(composer.scene(rng, plan["scene_s"], plan["mix"], plan.get("video", VIDEO_SHARE)))
-        return kept[-1]
+            composer.late_hush = 1.0 if deaf else LATE_HUSH
+            old.append(composer.scene(rng, plan["scene_s"], plan["mix"], plan.get("video", VIDEO_SHARE)))
+        return old[-1]
 
     while True:
         deaf = rng.random() < plan.get("deaf_share", 0.0)
-        scenes = [compose() for _ in range(plan["deaf_batch"] if deaf else plan["batch"])]
+        scenes = [compose(deaf) for _ in range(plan["deaf_batch"] if deaf else plan["batch"])]
         for scene in scenes:  # half of the scenes go on from what was said in another, some time before
             scene.before = []
             if past and rng.random() < 0.5:
@@ -113,7 +125,19 @@ def compose_batches(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> 
                 scene.before = [(k - shift, word, provenance) for k, word, provenance in past]
             past = scene.before[-config.pinned :] if rng.random() < 0.5 else []
             past = [*past, *scene.written()]
-        out.put(pack(scenes, config, mel, rng, deaf=deaf).arrays())
+        hand_over(out, pack(scenes, config, mel, rng, deaf=deaf).arrays())
+
+
+def hand_over(out: Any, made: Any) -> None:
+    """Puts what was made into a queue when there is room. Ends this process when the one it works for is gone."""
+    owner = multiprocessing.parent_process()
+    while owner is None or owner.is_alive():
+        try:
+            out.put(made, timeout=WATCH_S)
+        except queue.Full:
+            continue
+        return
+    raise SystemExit(f"process {owner.pid}, for which this one composes, is gone")
 
 
 def compose_album(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> None:
@@ -121,4 +145,4 @@ def compose_album(recipe: dict[str, Any], stage: int, seed: int, out: Any) -> No
     rng = np.random.default_rng(seed)
     while True:
         frames, seen = album(rng, recipe["stage"][stage]["pictures"])
-        out.put({"frames": frames, "seen": seen})
+        hand_over(out, {"frames": frames, "seen": seen})

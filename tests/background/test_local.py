@@ -12,6 +12,7 @@ from desks import TALK, FakeDesk
 from tiny_model import TEMPLATE, save_tiny, tiny_model, tiny_tokenizer
 
 from imkit.background import BackgroundModel, Cancelled, Limits, LocalModel, Task
+from imkit.background.endpoint import EndpointError
 from imkit.background.local_template import alternating, prompt_inputs
 from imkit.stream import SessionError
 
@@ -210,3 +211,19 @@ def test_a_task_that_waits_for_its_turn_can_be_cancelled() -> None:
         threading.Timer(0.2, at.cancel).start()
         with pytest.raises(Cancelled):  # the turn never comes: it ends by the cancel, or not at all
             local.answer(TASK, at.desk)
+
+
+def test_weights_in_a_pickle_are_not_read(folder: str, tmp_path: Path) -> None:
+    import pickle
+    import shutil
+
+    class Trap:
+        def __reduce__(self) -> Any:
+            return Path.write_text, (tmp_path / "sprung", "x")
+
+    other = Path(shutil.copytree(folder, tmp_path / "m"))
+    (other / "model.safetensors").unlink()
+    (other / "pytorch_model.bin").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(EndpointError, match=r"could not be loaded.*safetensors"):
+        LocalModel(str(other)).load()
+    assert not (tmp_path / "sprung").exists()

@@ -65,9 +65,11 @@ class Lab:
         self.process = subprocess.Popen(
             [
                 sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={self.port}",
-                "--ServerApp.ip=127.0.0.1", f"--IdentityProvider.token={self.token}",
+                "--ServerApp.ip=127.0.0.1", "--ServerApp.local_hostnames=lab.example",
+                f"--IdentityProvider.token={self.token}",
                 f"--ServerApp.root_dir={folder / 'work'}",
-                "--LabApp.expose_app_in_browser=True", f"--LabApp.user_settings_dir={folder / '.settings'}",
+                "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
+                f"--LabApp.user_settings_dir={folder / '.settings'}",
                 f"--LabApp.workspaces_dir={folder / '.workspaces'}", "--ServerApp.port_retries=0",
             ],
             stdout=self.log,
@@ -118,28 +120,90 @@ def until(ready, timeout_s, why):
         time.sleep(0.1)
 
 
-def chromium(playwright, devices):
+def chromium(playwright, devices, *more):
     """Chromium with fake devices. Contexts decide on their own what they permit."""
     voice, camera = devices
     files = [f"--use-file-for-fake-audio-capture={voice}", f"--use-file-for-fake-video-capture={camera}"]
-    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM + files)
+    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*CHROMIUM, *files, *more])
 
 
-class Notebook:
-    """One notebook in one tab."""
+class Widget:
+    """The widget on a page, the last one where there are several."""
 
-    def __init__(self, lab: Lab, page, name: str) -> None:
-        self.lab, self.page, self.name = lab, page, name
+    def __init__(self, page) -> None:
+        self.page = page
+        self.faults: list[str] = []
+        page.on("pageerror", lambda error: self.faults.append(f"{error}\n{error.stack}"))
+
+    def connected(self) -> None:
+        self.page.locator(".imk-root").last.wait_for(timeout=30_000)
+        until(lambda: self.stats().get("link") == "connected", 20, "the widget did not connect")
+
+    def stats(self) -> dict:
+        return self.page.evaluate("[...(window.__imkit?.engines?.values() ?? [])].at(-1)?.stats() ?? {}")
+
+    def start(self) -> None:
+        self.page.locator(".imk-start").last.click()
+        until(lambda: self.stats()["running"] and self.stats()["capturedTicks"] > 2, 20, f"no capture: {self.stats()}")
+
+    def stop(self) -> None:
+        self.page.locator(".imk-start").last.click()
+        until(lambda: not self.stats()["running"], 10, f"did not stop: {self.stats()}")
+
+    def send(self, text: str) -> None:
+        box = self.page.locator(".imk-input").last
+        box.fill(text)
+        box.press("Enter")
+
+    def status(self) -> str:
+        return self.page.locator(".imk-status").last.inner_text()
+
+    def hint(self) -> str:
+        return self.page.locator(".imk-hint").last.inner_text()
+
+    def talk(self) -> str:
+        return self.page.locator(".imk-talk").last.inner_text()
+
+    def tap(self) -> dict:
+        return self.page.evaluate(
+            """() => {
+                const { playback, microphone } = [...window.__imkit.engines.values()].at(-1).playbackTap();
+                return { playback, microphone };
+            }"""
+        )
+
+    def strip_colours(self) -> int:
+        """How many different strong colours, none of them a grey, the live strip shows."""
+        return self.page.locator(".imk-root canvas").last.evaluate(
+            """canvas => {
+                const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+                const seen = new Set();
+                for (let i = 0; i < data.length; i += 4) {
+                    const rgb = [data[i], data[i + 1], data[i + 2]];
+                    if (data[i + 3] === 255 && Math.max(...rgb) - Math.min(...rgb) > 60) seen.add(String(rgb));
+                }
+                return seen.size;
+            }"""
+        )
+
+
+class Notebook(Widget):
+    """One notebook in one tab, of JupyterLab or, with ``app`` "notebooks", of Notebook 7."""
+
+    def __init__(
+        self, lab: Lab, page, name: str, app: str = "lab/tree", kernel: str = "python3", host: str = "127.0.0.1"
+    ) -> None:
+        super().__init__(page)
+        self.lab, self.name = lab, name
+        self.url = f"http://{host}:{lab.port}/{app}/{name}?token={lab.token}&reset"
         path = lab.folder / "work" / name
         if not path.exists():
-            empty = {"cells": [], "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}}}
+            empty = {"cells": [], "metadata": {"kernelspec": {"name": kernel, "display_name": kernel}}}
             path.write_text(json.dumps(empty | {"nbformat": 4, "nbformat_minor": 5}))
-        self.faults: list[str] = []
-        page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.open()
 
     def open(self) -> None:
-        self.page.goto(f"{self.lab.url}lab/tree/{self.name}?token={self.lab.token}&reset")
+        self.page.goto(self.url)
         self.ready()
 
     def ready(self) -> None:
@@ -192,64 +256,10 @@ class Notebook:
         """The value of a Python expression in the kernel, by way of JSON."""
         return json.loads(self.run(f"import json; print(json.dumps({expression}))"))
 
-    # the widget
-
     def show(self, setup: str = "", call: str = "imkit.Session(StandIn())") -> None:
         """A cell that ends with a session, whose widget then appears and says hello."""
         self.run(f"import imkit, time\nfrom fakes_browser import StandIn\n{setup}\nsession = {call}\nsession")
         self.connected()
-
-    def connected(self) -> None:
-        self.page.locator(".imk-root").last.wait_for(timeout=30_000)
-        until(lambda: self.stats().get("link") == "connected", 20, "the widget did not connect")
-
-    def stats(self) -> dict:
-        return self.page.evaluate("[...(window.__imkit?.engines?.values() ?? [])].at(-1)?.stats() ?? {}")
-
-    def start(self) -> None:
-        self.page.locator(".imk-start").last.click()
-        until(lambda: self.stats()["running"] and self.stats()["capturedTicks"] > 2, 20, f"no capture: {self.stats()}")
-
-    def stop(self) -> None:
-        self.page.locator(".imk-start").last.click()
-        until(lambda: not self.stats()["running"], 10, f"did not stop: {self.stats()}")
-
-    def send(self, text: str) -> None:
-        box = self.page.locator(".imk-input").last
-        box.fill(text)
-        box.press("Enter")
-
-    def status(self) -> str:
-        return self.page.locator(".imk-status").last.inner_text()
-
-    def hint(self) -> str:
-        return self.page.locator(".imk-hint").last.inner_text()
-
-    def talk(self) -> str:
-        return self.page.locator(".imk-talk").last.inner_text()
-
-    def tap(self) -> dict:
-        return self.page.evaluate(
-            """() => {
-                const { playback, microphone } = [...window.__imkit.engines.values()].at(-1).playbackTap();
-                return { playback, microphone };
-            }"""
-        )
-
-    def strip_colours(self) -> int:
-        """How many different strong colours, none of them a grey, the live strip shows."""
-        return self.page.evaluate(
-            """() => {
-                const canvas = [...document.querySelectorAll('.imk-root canvas')].at(-1);
-                const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-                const seen = new Set();
-                for (let i = 0; i < data.length; i += 4) {
-                    const rgb = [data[i], data[i + 1], data[i + 2]];
-                    if (data[i + 3] === 255 && Math.max(...rgb) - Math.min(...rgb) > 60) seen.add(String(rgb));
-                }
-                return seen.size;
-            }"""
-        )
 
 
 def runs(blocks: list[dict], loud: float, gap_s: float) -> list[tuple[float, float]]:

@@ -27,6 +27,8 @@ def small_network(config: NanoConfig, seed: int = 0) -> Network:
     for block in network.blocks:  # zero by design at the start of training; here they must matter
         torch.nn.init.normal_(block.out.weight, std=0.2)
         torch.nn.init.normal_(block.down.weight, std=0.2)
+    for table in network.before:
+        torch.nn.init.normal_(table.weight, std=0.3)
     for layer in network.ears.modules():
         if isinstance(layer, TimeDelay):
             torch.nn.init.normal_(layer.down.weight, std=0.2)

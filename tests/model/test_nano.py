@@ -18,7 +18,7 @@ from imkit.stream import Event, Floor, InteractionModel, ModelError, OpenConfig,
 from imkit.training.batch import forward, pack
 from imkit.training.script import Scene
 
-from .small import WORDS, small_clips, small_config, write_small
+from .small import WORDS, small_clips, small_config, small_network, write_small
 
 
 class Recorder:
@@ -48,11 +48,11 @@ def percepts(count, seed=0, frames=True):
         )
 
 
-@pytest.fixture(scope="module", params=["levels", "stem"])
+@pytest.fixture(scope="module", params=["levels", "stem", "context"])
 def folder(tmp_path_factory, request):
     path = tmp_path_factory.mktemp("small")
-    stem = {"mel_hop": 200, "stem_width": 24} if request.param == "stem" else {}
-    write_small(path, small_config(**stem), graph=True)
+    parts = {"stem": {"mel_hop": 200, "stem_width": 24}, "context": {"context_words": 2}}
+    write_small(path, small_config(**parts.get(request.param, {})), graph=True)
     return path
 
 
@@ -324,3 +324,33 @@ def test_a_part_that_nano_has_no_words_for_waits_for_the_whole(folder):
     part = Event("result", Provenance.BACKGROUND, "The mean of price is 42.7", "c1", {**told, "part": 1})
     assert [model.config.vocabulary[word] for word, _ in model._told(whole)] == ["<result>", "plot"]
     assert model._told(part) == []
+
+
+def test_a_word_is_read_with_the_words_before_it_however_long_ago():
+    """With two words of context, what a token is depends on the two before it, and on no third."""
+    config = small_config(context_words=2)
+    network = small_network(config)
+    clock = network.clock_features(torch.zeros(1, dtype=torch.int64))
+
+    def last(*words):
+        read = torch.tensor([0, 0, *words])
+        return network.embed_words(read, torch.ones(len(words), dtype=torch.int64), clock.expand(len(words), -1))[-1]
+
+    assert torch.equal(last(7, 5, 6, 8), last(9, 5, 6, 8))
+    assert not torch.equal(last(5, 6, 8), last(7, 6, 8))
+    assert not torch.equal(last(6, 8), last(5, 8))
+
+
+def test_the_words_before_go_through_a_stream(tmp_path):
+    write_small(tmp_path, small_config(context_words=2))
+    model = load_nano(tmp_path, "eager")
+    model.runtime = Recorder(model.runtime)
+    state = model.open(OpenConfig())
+    for k, text in enumerate(["one two", "", "three", "plus one two three"]):
+        _, state = model.step(state, Percept(k, text=text))
+        state.heard = []
+    words = [given["words"].tolist() for given, _ in model.runtime.log]
+    ids, send = model.ids, model.ids["<send>"]
+    assert words[0][:5] == [0, 0, ids["one"], ids["two"], send]
+    assert words[2][:4] == [ids["two"], send, ids["three"], send]
+    assert words[3][:4] == [ids["three"], send, ids["plus"], ids["one"]]

@@ -250,3 +250,16 @@ def test_the_stand_in_keeps_the_contract():
     act, mind = model.step(model.open(None), Percept(0, text="plot it"))
     assert act.calls[0].name == "plot"
     assert mind.asked == 1
+
+
+def test_what_was_asked_before_a_run_is_asked_in_it():
+    """A request to the background, and what a cell posted, wait for the run as a typed line does."""
+    session = LiveSession(StandIn(), namespace={})
+    session.say("hello")
+    session.ask("plot the data")
+    timeline = session.run(seconds=1.0, tail_s=0)
+    assert [moment.percept.text for moment in timeline if moment.percept.text] == ["hello"]
+    asked = [event.text for moment in timeline for event in moment.percept.events if event.payload.get("ask")]
+    assert asked == ["plot the data"]
+    assert session.stats()["tasks"]["asked"] == 1
+    session.close()

@@ -241,6 +241,7 @@ class Slow:
         self.clock, self.costs = FakeClock(), list(costs_s)
         self.model, self.timeline = Guest(), Timeline(16_000)
         self.stand_in = self.looker = None
+        self.isolated = False
         self.live, self.state = True, "live"
         step = self.model.step
 

@@ -233,7 +233,20 @@ def test_weights_are_of_what_the_folder_holds(tmp_path):
     assert weights_of(str(folder)) == first
     (folder / "weights.safetensors").write_bytes(b"2")
     assert len({first, weights_of(str(folder)), weights_of("nano")}) == 3
+    assert weights_of(f"moshi:{folder}") == weights_of(str(folder))
+    assert weights_of("moshi:kyutai/moshiko") == weights_of(f"other:{folder}") == ""
     assert weights_of("oracle") == weights_of("module:model") == weights_of("no such model") == ""
+
+
+def test_of_large_files_the_ends_and_the_length_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr("imkit.scenes.stage.WHOLE_BYTES", 10)
+    monkeypatch.setattr("imkit.scenes.stage.END_BYTES", 4)
+    (tmp_path / "config.json").write_text("{}")
+    seen = set()
+    for content in (b"0123456789ab", b"1123456789ab", b"0123456789aa", b"0123456789abab"):
+        (tmp_path / "weights.safetensors").write_bytes(content)
+        seen.add(weights_of(str(tmp_path)))
+    assert len(seen) == 4
 
 
 def test_a_log_leaves_out_a_torn_line_and_goes_on_after_it(tmp_path):

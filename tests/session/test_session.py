@@ -190,7 +190,7 @@ def test_own_tools_background_and_bad_arguments() -> None:
         assert model.opened[0].tools == ("weather",)  # the notebook's own are the background's
     with pytest.raises(SessionError, match=r"background is .gpt"):
         Session(FakeModel(), background="gpt")  # type: ignore[arg-type]
-    with pytest.raises(ModelError, match="int has no spec"):
+    with pytest.raises(ModelError, match="3 has no spec"):
         Session(3)  # type: ignore[arg-type]
 
 

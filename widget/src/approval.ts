@@ -4,6 +4,7 @@ import type { Frame, Json } from "./codec";
 import { Kind } from "./codec";
 import { make, setText } from "./dom";
 import { listOf, numberOr, textOr } from "./protocol";
+import { APPROVAL } from "./strings";
 
 export interface Approval {
   id: string;
@@ -135,7 +136,7 @@ export class ApprovalPanel {
     for (const approval of waiting.values()) {
       const card = this.cards.get(approval.id) ?? this.open(approval);
       card.allow.disabled = this.now() - card.bornMs < GUARD_MS;
-      setText(card.left, `Refused by itself in ${secondsLeft(approval, this.now())} s`);
+      setText(card.left, APPROVAL.left(secondsLeft(approval, this.now())));
     }
     this.element.hidden = this.cards.size === 0;
     if (this.cards.size > 0) this.timer ??= setInterval(() => this.draw(), 250);
@@ -155,19 +156,19 @@ export class ApprovalPanel {
     };
     const button = (label: string, name: string, allow: boolean) =>
       make("button", { class: `imk-button ${name}`, type: "button", onclick: () => answer(allow) }, label);
-    const allow = button("Allow once", "imk-allow", true);
+    const allow = button(APPROVAL.allow, "imk-allow", true);
     const left = make("span", { class: "imk-left" });
     const given = approval.arguments.map(({ name, text }) =>
-      make("div", { class: "imk-given" }, make("span", { class: "imk-given-name" }, visible(name)), " = ", visible(text)));
+      make("div", { class: "imk-given" }, make("span", { class: "imk-given-name" }, visible(name)), APPROVAL.is, visible(text)));
     const tool = visible(approval.tool);
     const length = approval.arguments.reduce((sum, { name, text }) => sum + name.length + text.length, 0);
-    const notes = length > LONG ? [`${length} characters in all: scroll to read them.`, ...approval.why] : approval.why;
-    const element = make("section", { class: "imk-approval", role: "alert", "aria-label": `May ${tool} run?` },
-      make("p", { class: "imk-approval-ask" }, "May ", make("strong", {}, tool), " run with exactly this?"),
-      make("div", { class: "imk-givens", tabindex: "0", dir: "ltr", "aria-label": "Arguments" },
-        ...(given.length > 0 ? given : [make("div", { class: "imk-given" }, "no arguments")])),
+    const notes = length > LONG ? [APPROVAL.long(length), ...approval.why] : approval.why;
+    const element = make("section", { class: "imk-approval", role: "alert", "aria-label": APPROVAL.ask(tool) },
+      make("p", { class: "imk-approval-ask" }, APPROVAL.before, make("strong", {}, tool), APPROVAL.after),
+      make("div", { class: "imk-givens", tabindex: "0", dir: "ltr", "aria-label": APPROVAL.arguments, role: "group" },
+        ...(given.length > 0 ? given : [make("div", { class: "imk-given" }, APPROVAL.none)])),
       ...notes.map((line) => make("p", { class: "imk-approval-why" }, visible(line))),
-      make("div", { class: "imk-approval-foot" }, button("Refuse", "imk-refuse", false), allow, left));
+      make("div", { class: "imk-approval-foot" }, button(APPROVAL.refuse, "imk-refuse", false), allow, left));
     const card = { element, allow, left, bornMs: this.now() };
     this.cards.set(approval.id, card);
     this.element.append(element);

@@ -3,6 +3,7 @@
 import type { Frame } from "./codec";
 import type { AudioGraph } from "./graph";
 import { pcmOf } from "./pcm";
+import { REASONS } from "./strings";
 
 const PATIENCE_MS = 5_000;
 
@@ -24,7 +25,7 @@ export class DemoVoice {
     if (!(await start())) return this.enter("idle");
     this.timer = setTimeout(() => {
       if (this.state !== "asked") return;
-      this.events.fault("the kernel sent no demo voice");
+      this.events.fault(REASONS.noDemo);
       this.enter("idle");
     }, PATIENCE_MS);
     this.events.ask();

@@ -6,11 +6,13 @@ import { TICK_S } from "./pcm";
 import { DemoVoice } from "./demo";
 import { Devices } from "./devices";
 import { AudioGraph } from "./graph";
+import { obstacleHere } from "./host";
 import { Link } from "./link";
-import { type MediaKind, mediaExists } from "./media";
+import type { MediaKind } from "./media";
 import type { CaptureTick, PlaybackReport } from "./ports";
 import { listOf, momentOf, Recent, textOr } from "./protocol";
 import { sharingOf } from "./sharing";
+import { REASONS, TALK } from "./strings";
 import { Tap } from "./tap";
 import { Transcript } from "./transcript";
 
@@ -47,6 +49,9 @@ export class Engine {
   surface = "";
   note = "";
 
+  readonly obstacle = obstacleHere();
+  readonly onCell = new Set<(message: Json) => void>(); // views that draw generated cells
+
   private readonly listeners = new Set<(change: Change) => void>();
   private graph: AudioGraph | null = null;
   private stopTimer: ReturnType<typeof setTimeout> | undefined;
@@ -68,10 +73,6 @@ export class Engine {
       onLost: (reason) => this.onLost(reason),
       onChange: () => this.changed(),
     });
-  }
-
-  get insecure(): boolean {
-    return !mediaExists();
   }
 
   get canSound(): boolean {
@@ -111,7 +112,7 @@ export class Engine {
     this.starting = true;
     this.error = "";
     const run = ++this.startCount;
-    if (!media) this.devices.wantNothing();
+    if (!media || this.obstacle) this.devices.wantNothing();
     this.link.control({ type: "lease", take: true });
     this.leaseHolder = this.link.viewId;
     this.changed();
@@ -298,11 +299,14 @@ export class Engine {
         break;
       case "surface":
         this.surface = textOr(message.title) || textOr(message.id);
-        this.transcript.note(`made ${this.surface}`, (this.recent.last?.i ?? 0) * TICK_S);
+        this.transcript.note(TALK.made(this.surface), (this.recent.last?.i ?? 0) * TICK_S);
         this.changed("words");
         break;
+      case "cell":
+        for (const take of this.onCell) take(message);
+        return;
       case "error":
-        this.error = textOr(message.message, "the kernel reported an error");
+        this.error = textOr(message.message, REASONS.unknownFault);
         break;
       default:
         return;
@@ -326,6 +330,7 @@ export class Engine {
     if (this.transcript.entries.length === 0) {
       if (listOf(message.transcript).length > 0) this.transcript.restore(message.transcript, this.recent.last?.i ?? -1);
       else for (const item of history) this.transcript.add(momentOf((item ?? {}) as Json));
+      this.transcript.allKnown();
     }
     this.changed("words");
     this.changed("tick");

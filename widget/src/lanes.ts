@@ -1,5 +1,8 @@
 // The socket lane, and the choice between it and the comm, which is always there. Knows no page and no worker.
 
+import { isLoopback, type SocketAddress } from "./host";
+import { REASONS } from "./strings";
+
 export type LaneName = "comm" | "socket";
 
 export const OPEN_LIMIT_MS = 800;
@@ -9,12 +12,6 @@ const LONGEST_WAIT_MS = 15_000;
 const ATTEMPTS_NEVER_OPENED = 3;
 const ATTEMPTS_ONCE_OPENED = 10;
 const SOCKET_FULL_BYTES = 1 << 20;
-
-export interface SocketAddress {
-  port: number;
-  token: string;
-  path: string;
-}
 
 export interface PagePlace {
   protocol: string; // "http:" or "https:"
@@ -35,10 +32,6 @@ export function socketUrls(address: SocketAddress, page: PagePlace): string[] {
     urls.push(`${scheme}://${page.host}${base.replace(/\/*$/, "/")}proxy/${address.port}/${path}${query}`);
   }
   return urls;
-}
-
-export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname);
 }
 
 /** Milliseconds to wait before attempt n (from 0), doubled each time up to a bound; null when it is time to give up. */
@@ -100,7 +93,7 @@ export class Lanes {
   /** False when the lane is full and the frame was not taken. */
   send(data: ArrayBuffer): boolean {
     // a socket may be closing for long before it says so, and swallows what it is given meanwhile
-    if (this.lane === "socket" && this.socket?.readyState !== OPEN) this.lost("the socket closed");
+    if (this.lane === "socket" && this.socket?.readyState !== OPEN) this.lost(REASONS.socketClosed);
     if (this.lane === "socket" && this.socket) {
       if (this.socket.bufferedAmount > SOCKET_FULL_BYTES) return false;
       this.socket.send(data);
@@ -151,7 +144,7 @@ export class Lanes {
       this.everOpened = true;
       this.lane = "socket";
       socket.onerror = null;
-      socket.onclose = () => this.lost("the socket closed");
+      socket.onclose = () => this.lost(REASONS.socketClosed);
       socket.onmessage = (event) => {
         this.attempt = 0; // it answers, so the next loss starts patiently anew
         if (event.data instanceof ArrayBuffer) this.events.onFrame(event.data);

@@ -3,12 +3,15 @@
 
 import type { AnyModel } from "@anywidget/types";
 import { Approvals } from "./approval";
+import { bufferOf } from "./buffers";
 import { type Frame, type FrameFields, type Json, Kind } from "./codec";
+import type { SocketAddress } from "./host";
 import { type LaneName, socketUrls } from "./lanes";
 import type { CaptureTick, PlaybackReport } from "./ports";
 import { textOr } from "./protocol";
 import type { RelayEvent, RelayOrder } from "./relay";
 import { type RelayHost, startRelay } from "./relayhost";
+import { REASONS } from "./strings";
 
 const HELLO_FIRST_MS = 2_000;
 const HELLO_LONGEST_MS = 30_000;
@@ -33,6 +36,7 @@ export class Link {
   droppedTicks = 0;
   malformed = 0;
   lastFrameMs = performance.now();
+  address: SocketAddress | null = null; // where the kernel's socket is, when it has one
 
   private readonly relay: RelayHost;
   private helloWaitMs = HELLO_FIRST_MS;
@@ -77,9 +81,8 @@ export class Link {
     this.state = "connected";
     const { port, token, path } = (socket ?? {}) as Json;
     const { protocol, hostname, host } = window.location;
-    const urls = typeof port === "number"
-      ? socketUrls({ port, token: textOr(token), path: textOr(path) }, { protocol, hostname, host, baseUrl: baseUrl() })
-      : [];
+    this.address = typeof port === "number" ? { port, token: textOr(token), path: textOr(path) } : null;
+    const urls = this.address ? socketUrls(this.address, { protocol, hostname, host, baseUrl: baseUrl() }) : [];
     this.relay.post({ type: "connect", urls, hello: this.greeting() });
   }
 
@@ -109,15 +112,15 @@ export class Link {
     this.helloWaitMs = Math.min(2 * this.helloWaitMs, HELLO_LONGEST_MS);
   }
 
-  private onMessage = (content: { imkit?: number } | null, buffers: DataView[] = []): void => {
+  private onMessage = (content: { imkit?: number } | null, buffers: unknown[] | null = []): void => {
     if (content?.imkit !== 1) return;
-    for (const view of buffers) {
-      const data = (view.buffer as ArrayBuffer).slice(view.byteOffset, view.byteOffset + view.byteLength);
+    for (const buffer of buffers ?? []) {
+      const data = bufferOf(buffer) ?? new ArrayBuffer(0); // what is none is counted as malformed
       this.relay.post({ type: "comm", data }, [data]);
     }
   };
 
-  private onCommClosed = (): void => this.lost("the kernel closed this widget");
+  private onCommClosed = (): void => this.lost(REASONS.widgetClosed);
 
   private onRelay(event: RelayEvent): void {
     if (event.type === "comm") return this.overComm(event.data); // a closing page still says goodbye
@@ -152,7 +155,7 @@ export class Link {
     try {
       this.model.send({ imkit: 1, view: this.viewId }, undefined, [data]);
     } catch {
-      this.lost("the kernel was restarted or this widget was closed there");
+      this.lost(REASONS.kernelGone);
     }
   }
 

@@ -1,7 +1,10 @@
 // Microphone and camera: asking for them, and saying in words what came of it.
 
+import { obstacleHere } from "./host";
+import { REASONS } from "./strings";
+
 export type MediaKind = "microphone" | "camera";
-export type Permission = "granted" | "denied" | "prompt" | "missing" | "insecure" | "busy";
+export type Permission = "granted" | "denied" | "prompt" | "missing" | "unavailable" | "busy";
 
 export interface Opened {
   track: MediaStreamTrack | null;
@@ -10,10 +13,6 @@ export interface Opened {
 
 export const FRAME_WIDTH = 320;
 export const FRAME_HEIGHT = 240;
-
-export function mediaExists(): boolean {
-  return typeof navigator !== "undefined" && !!navigator.mediaDevices?.getUserMedia;
-}
 
 function constraintsOf(kind: MediaKind, deviceId: string): MediaTrackConstraints {
   const device = deviceId ? { deviceId: { exact: deviceId } } : {};
@@ -42,7 +41,7 @@ export function permissionOf(error: unknown): Permission {
 export async function openTracks(wanted: Partial<Record<MediaKind, string>>): Promise<Partial<Record<MediaKind, Opened>>> {
   const kinds = (Object.keys(wanted) as MediaKind[]).filter((kind) => wanted[kind] !== undefined);
   if (kinds.length === 0) return {};
-  if (!mediaExists()) return Object.fromEntries(kinds.map((kind) => [kind, { track: null, permission: "insecure" }]));
+  if (obstacleHere()) return Object.fromEntries(kinds.map((kind) => [kind, { track: null, permission: "unavailable" }]));
   if (kinds.length > 1) {
     try {
       const stream = await ask(wanted);
@@ -75,7 +74,7 @@ function ask(wanted: Partial<Record<MediaKind, string>>): Promise<MediaStream> {
 
 /** What the browser says without asking the person. */
 export async function knownPermission(kind: MediaKind): Promise<Permission> {
-  if (!mediaExists()) return "insecure";
+  if (obstacleHere()) return "unavailable";
   try {
     return (await navigator.permissions.query({ name: kind as PermissionName })).state;
   } catch {
@@ -87,7 +86,7 @@ export async function knownPermission(kind: MediaKind): Promise<Permission> {
 export async function tracksOfWidget(manager: { get_model(id: string): Promise<any> }, reference: string): Promise<MediaStream> {
   const model = await manager.get_model(reference.replace(/^IPY_MODEL_/, ""));
   const stream: unknown = await model?.stream;
-  if (!(stream instanceof MediaStream)) throw new Error("the widget given as source holds no media stream");
+  if (!(stream instanceof MediaStream)) throw new Error(REASONS.noStream);
   return new MediaStream(stream.getTracks().map((track) => track.clone()));
 }
 

@@ -95,6 +95,11 @@ export class Recent {
     return this.byIndex.get(i);
   }
 
+  /** The oldest index that is held; 0 for none. */
+  get first(): number {
+    return this.last ? Math.min(...this.byIndex.keys()) : 0;
+  }
+
   get size(): number {
     return this.byIndex.size;
   }

@@ -5,6 +5,7 @@ import { decodeFrame, encodeFrame, type Frame, FLAG_GAP, FLAG_MICROPHONE_OFF, ty
 import { INPUT_SAMPLES, TICK_S } from "./pcm";
 import { type LaneName, Lanes, type LaneWorld } from "./lanes";
 import type { CaptureTick, PlaybackOrder, PlaybackReport } from "./ports";
+import { REASONS } from "./strings";
 
 const SOCKET_PING_MS = 2_000;
 const CLOCK_MS = 50;
@@ -206,7 +207,7 @@ export class Relay {
     const oldest = this.waiting.values().next().value;
     if (oldest !== undefined && now - oldest > UNANSWERED_MS) {
       this.waiting.clear();
-      this.lanes.giveUpSocket("the socket no longer answered");
+      this.lanes.giveUpSocket(REASONS.socketSilent);
     }
     const onSocket = this.lanes.lane === "socket";
     if (now - this.lastCommPingMs >= HEARTBEAT_MS) this.sendPing("comm", now);

@@ -74,6 +74,10 @@ export class PlaybackRing {
       return;
     }
     if (epoch > this.floorEpoch) this.flush(epoch);
+    if (seq <= this.lastSeq) {
+      this.stale++; // a lane brought it twice, or after what follows it
+      return;
+    }
     if (samples.length === 0) return;
     const chunk = samples.slice(-(this.data.length >> 1));
     if (this.fill === 0 || this.draining) {

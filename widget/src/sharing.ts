@@ -3,6 +3,7 @@
 
 import type { Json } from "./codec";
 import { make, press, setText, toggle } from "./dom";
+import { VIEW } from "./strings";
 
 export interface SharingEvents {
   shared(): boolean | null; // null where the kernel has nothing to share
@@ -12,8 +13,8 @@ export interface SharingEvents {
 
 export class Sharing {
   readonly button = toggle(
-    "Share what cells do with the model",
-    "The model is told which cells run, what they print and give, and what goes wrong, from the next cell on",
+    VIEW.share,
+    VIEW.shareTitle,
     () => this.events.set(this.events.shared() !== true),
   );
   readonly words = make("span", { class: "imk-unseen", role: "status" });
@@ -25,7 +26,7 @@ export class Sharing {
     press(this.button, shared === true);
     this.button.hidden = shared === null;
     this.button.disabled = !this.events.allowed();
-    setText(this.words, shared === true ? "The notebook is shared: the model is told of cells, outputs and errors" : "");
+    setText(this.words, shared === true ? VIEW.shared : "");
   }
 }
 

@@ -1,7 +1,9 @@
 // The status line and the hints, in words. Pure.
 
+import type { Obstacle } from "./host";
 import type { LaneName } from "./lanes";
-import type { Permission } from "./media";
+import type { MediaKind, Permission } from "./media";
+import { DEVICES, HINTS, STATES, STATUS } from "./strings";
 
 export interface StatusFacts {
   link: "connecting" | "connected" | "lost";
@@ -11,7 +13,8 @@ export interface StatusFacts {
   running: boolean;
   mine: boolean;
   silentKernel: boolean;
-  insecure: boolean;
+  obstacle: Obstacle; // why the page cannot capture, "" where it can
+  pageUrl: string; // where the kernel serves a page that can, "" for nowhere
   microphone: { wanted: boolean; on: boolean; permission: Permission };
   camera: { wanted: boolean; on: boolean; permission: Permission };
   demo: boolean;
@@ -29,91 +32,77 @@ export interface StatusFacts {
 export type Tone = "calm" | "live" | "warn" | "bad";
 
 export function headline(f: StatusFacts): { text: string; tone: Tone } {
-  if (f.link === "lost") return { text: "Disconnected", tone: "bad" };
-  if (f.link === "connecting") return { text: "Connecting", tone: "calm" };
-  if (!f.mine) return { text: "In use elsewhere", tone: "calm" };
-  if (f.starting) return { text: "Starting", tone: "calm" };
-  if (f.running && (f.silentKernel || f.state === "stalled")) return { text: "Stalled", tone: "warn" };
-  if (f.running) return { text: f.state === "waiting" || f.state === "idle" ? "Waiting" : "Live", tone: "live" };
-  if (f.state === "closed") return { text: "Closed", tone: "calm" };
-  return { text: f.state === "stopped" ? "Stopped" : "Ready", tone: "calm" };
+  if (f.link === "lost") return { text: STATES.disconnected, tone: "bad" };
+  if (f.link === "connecting") return { text: STATES.connecting, tone: "calm" };
+  if (!f.mine) return { text: STATES.elsewhere, tone: "calm" };
+  if (f.starting) return { text: STATES.starting, tone: "calm" };
+  if (f.running && (f.silentKernel || f.state === "stalled")) return { text: STATES.stalled, tone: "warn" };
+  if (f.running) return { text: f.state === "waiting" || f.state === "idle" ? STATES.waiting : STATES.live, tone: "live" };
+  if (f.state === "closed") return { text: STATES.closed, tone: "calm" };
+  return { text: f.state === "stopped" ? STATES.stopped : STATES.ready, tone: "calm" };
 }
 
 /** What a session does, for a view that only looks on. */
 export function onlooking(link: StatusFacts["link"], state: string): { text: string; tone: Tone } {
-  if (link === "lost") return { text: "Disconnected", tone: "bad" };
-  if (link === "connecting") return { text: "Connecting", tone: "calm" };
+  if (link === "lost") return { text: STATES.disconnected, tone: "bad" };
+  if (link === "connecting") return { text: STATES.connecting, tone: "calm" };
   switch (state) {
     case "live":
-      return { text: "Live", tone: "live" };
     case "waiting":
-      return { text: "Waiting", tone: "live" };
+      return { text: STATES[state], tone: "live" };
     case "stalled":
-      return { text: "Stalled", tone: "warn" };
+      return { text: STATES.stalled, tone: "warn" };
     case "stopped":
-      return { text: "Stopped", tone: "calm" };
     case "closed":
-      return { text: "Closed", tone: "calm" };
+      return { text: STATES[state], tone: "calm" };
     default:
-      return { text: "Ready", tone: "calm" };
+      return { text: STATES.ready, tone: "calm" };
   }
 }
 
-export function deviceWords(name: "microphone" | "camera", d: StatusFacts["microphone"], running: boolean): string {
-  if (d.on) return `${name} on`;
+export function deviceWords(kind: MediaKind, d: StatusFacts["microphone"], running: boolean): string {
+  if (d.on) return DEVICES.on(kind);
   if (!running) return "";
-  if (!d.wanted) return `${name} off`;
+  if (!d.wanted) return DEVICES.off(kind);
   switch (d.permission) {
     case "denied":
-      return `${name} refused`;
     case "missing":
-      return `no ${name} found`;
     case "busy":
-      return `${name} in use by another program`;
-    case "insecure":
-      return `${name} not available here`;
+    case "unavailable":
+      return DEVICES[d.permission](kind);
     default:
-      return `${name}: waiting for your permission`;
+      return DEVICES.prompt(kind);
   }
 }
 
 /** The facts of the status line, each a few words. */
 export function statusWords(f: StatusFacts): string[] {
   const words: string[] = [];
-  if (f.link === "connecting") words.push("waiting for the kernel to answer");
-  if (f.link === "lost") words.push(`${f.reason || "the kernel is gone"}; run the cell again`);
-  if (f.link === "connected" && f.silentKernel) words.push("the kernel does not answer: a cell may be keeping it busy");
+  if (f.link === "connecting") words.push(STATUS.waitingForKernel);
+  if (f.link === "lost") words.push(STATUS.lost(f.reason));
+  if (f.link === "connected" && f.silentKernel) words.push(STATUS.silent);
   else if (f.link === "connected" && f.reason) words.push(f.reason);
   if (f.running || f.starting) {
     words.push(deviceWords("microphone", f.microphone, true), deviceWords("camera", f.camera, true));
-    if (f.demo) words.push("demo voice speaking");
+    if (f.demo) words.push(STATUS.demo);
   }
   if (f.link === "connected" && f.recording) words.push(f.recording);
   if (f.link === "connected" && f.inside) words.push(f.inside);
-  if (f.link === "connected" && f.notebook) words.push("notebook shared: cells, outputs, errors");
+  if (f.link === "connected" && f.notebook) words.push(STATUS.shared);
   if (f.link === "connected") {
-    const trip = f.rttMs === null ? "" : `, ${f.rttMs < 10 ? f.rttMs.toFixed(1) : Math.round(f.rttMs)} ms round trip`;
-    words.push(`${f.lane} lane${trip}${f.lane === "comm" && f.laneReason ? ` (${f.laneReason})` : ""}`);
-    if (f.running && f.computeMs !== null) words.push(`${Math.round(f.computeMs)} ms a tick`);
-    if (f.running || f.dropped || f.missed) words.push(`${f.dropped} dropped`, `${f.missed} missed`);
+    words.push(STATUS.lane(f.lane, f.rttMs === null ? "" : STATUS.trip(f.rttMs), f.lane === "comm" ? f.laneReason : ""));
+    if (f.running && f.computeMs !== null) words.push(STATUS.compute(f.computeMs));
+    if (f.running || f.dropped || f.missed) words.push(STATUS.dropped(f.dropped), STATUS.missed(f.missed));
   }
   return words.filter((word) => word !== "");
 }
 
 /** What the person can do about it, or "" when nothing is in the way. */
 export function hint(f: StatusFacts): string {
-  if (f.insecure) {
-    return (
-      "Microphone and camera need a secure page, and this one is plain http from another machine. " +
-      "Open the notebook over https, or through a tunnel: ssh -L 8888:localhost:8888 the-machine, then http://localhost:8888. Until then you can type and read."
-    );
-  }
+  if (f.obstacle === "insecure") return HINTS.insecure;
+  if (f.obstacle) return HINTS[f.obstacle] + (f.pageUrl ? HINTS.page : HINTS.noPage);
   const refused = (["microphone", "camera"] as const).filter((kind) => f[kind].wanted && !f[kind].on && f[kind].permission === "denied");
-  if (f.running && refused.length > 0) {
-    return `The browser refuses the ${refused.join(" and the ")}. To allow: click the icon left of the page's address, set it to Allow, then press its button here again. Typing works meanwhile.`;
-  }
-  if (f.running && f.microphone.wanted && !f.microphone.on && f.microphone.permission === "missing") {
-    return "No microphone found. Type below, or press Demo voice.";
-  }
+  if (f.running && refused.length > 0) return HINTS.refused(refused);
+  if (f.running && f.microphone.wanted && !f.microphone.on && f.microphone.permission === "missing") return HINTS.noMicrophone;
   return "";
 }

@@ -2,6 +2,7 @@
 // per stream, the last 30 s, now at the right edge.
 
 import { KEEP_TICKS, type Moment, type TimedWord } from "./protocol";
+import { STRIP } from "./strings";
 
 export type Role =
   | "user" | "userSoft" | "model" | "modelSoft" | "backchannel" | "typed" | "camera" | "call" | "event"
@@ -36,6 +37,7 @@ export interface StripInput {
   at(index: number): Moment | undefined;
   last: number; // index of the newest moment, -1 for none
   now: number; // index of the newest column
+  cursor?: number; // index of the column that is read out
   width: number;
   measure(text: string): number;
 }
@@ -103,7 +105,7 @@ export function columnOf(x: number, width: number, now: number): number {
   return now - KEEP_TICKS + 1 + Math.floor((x - GUTTER) / ((width - GUTTER) / KEEP_TICKS));
 }
 
-export function layoutStrip({ at, last, now, width, measure }: StripInput): StripLayout {
+export function layoutStrip({ at, last, now, width, measure, cursor }: StripInput): StripLayout {
   const boxes: Box[] = [];
   const labels: Label[] = [];
   const plot = Math.max(0, width - GUTTER);
@@ -115,7 +117,7 @@ export function layoutStrip({ at, last, now, width, measure }: StripInput): Stri
   for (const lane of LANES) {
     const y = laneTop(lane.name);
     boxes.push({ x: GUTTER, y, w: plot, h: lane.height, role: "lane" });
-    labels.push({ x: GUTTER - 9, y: y + lane.height / 2, text: lane.name, role: "label", align: "right", clipX: 0, clipW: GUTTER });
+    labels.push({ x: GUTTER - 9, y: y + lane.height / 2, text: STRIP.lanes[lane.name], role: "label", align: "right", clipX: 0, clipW: GUTTER });
   }
   axis(boxes, labels, first, now, xOf, plot);
 
@@ -144,10 +146,11 @@ export function layoutStrip({ at, last, now, width, measure }: StripInput): Stri
   const at_s = (m: Moment) => ({ startS: m.i * 0.2, endS: (m.i + 1) * 0.2 });
   pieces(labels, "typed", shown.filter((m) => m.typed).map((m) => ({ text: m.typed, ...at_s(m) })), "typed", xOf, width, measure);
   const calls = shown.flatMap((m) => [
-    ...m.calls.map((c) => ({ text: `${c.kind === "cancel" ? "cancel " : ""}${c.name || c.kind}`, role: "call" as Role, ...at_s(m) })),
+    ...m.calls.map((c) => ({ text: c.kind === "cancel" ? STRIP.cancel(c.name) : c.name || c.kind, role: "call" as Role, ...at_s(m) })),
     ...m.events.map((e) => ({ text: e.text || e.kind, role: "event" as Role, ...at_s(m) })),
   ]);
   pieces(labels, "calls", calls, "call", xOf, width, measure);
+  if (cursor !== undefined) boxes.push({ x: xOf(cursor) + column / 2, y: PAD, w: 1, h: STRIP_HEIGHT - AXIS - PAD, role: "label" });
   return { width, height: STRIP_HEIGHT, boxes, labels };
 }
 
@@ -167,13 +170,15 @@ function columnBoxes(boxes: Box[], m: Moment, x: number, w: number): void {
   level("microphone", m.levelDb, "user");
   if (m.frames > 0) block("camera", "camera", 2);
   if (m.typed) block("typed", "typed", 2);
-  if (m.floor !== "listen") block("floor", m.floor === "speak" ? "model" : "backchannel");
+  if (m.floor !== "listen") block("floor", m.floor === "speak" ? "model" : "backchannel", m.floor === "speak" ? 0 : 3);
   level("voice", m.ownDb, "model");
   if (m.calls.length > 0) block("calls", "call", 2);
-  else if (m.events.length > 0) block("calls", "event", 2);
+  else if (m.events.length > 0) block("calls", "event", 6);
   const full = heightOf("deadline");
   const h = Math.max(1.5, Math.min(1, m.computeMs / DEADLINE_MS) * full);
-  boxes.push({ x, y: laneTop("deadline") + full - h, w, h, role: m.late ? "missed" : "ok" });
+  const top = laneTop("deadline");
+  boxes.push({ x, y: top + full - h, w, h, role: m.late ? "missed" : "ok" });
+  if (m.late) boxes.push({ x: x - 1, y: top - 3, w: w + 2, h: 2, role: "missed" });
 }
 
 function axis(boxes: Box[], labels: Label[], first: number, now: number, xOf: (i: number) => number, plot: number): void {

@@ -1,12 +1,19 @@
 // Draws the strip's layout on a canvas, in the colours of the theme.
 
 import { type Box, GUTTER, layoutStrip, type Role, STRIP_HEIGHT, type StripInput } from "./strip";
+import { STRIP } from "./strings";
 
 const FONT = '10.5px var(--imk-font, system-ui, sans-serif)';
 const ROLES: Role[] = [
   "user", "userSoft", "model", "modelSoft", "backchannel", "typed", "camera", "call", "event",
   "ok", "missed", "gap", "grid", "label", "lane",
 ];
+
+/** Whether the first letter of a text is of a script that is written from right to left, which dir="auto" looks at too. */
+export function isRightToLeft(text: string): boolean {
+  const first = /\p{L}/u.exec(text)?.[0] ?? "";
+  return /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u.test(first);
+}
 
 export class StripCanvas {
   readonly canvas = document.createElement("canvas");
@@ -17,8 +24,7 @@ export class StripCanvas {
 
   constructor() {
     this.canvas.className = "imk-strip";
-    this.canvas.setAttribute("role", "img");
-    this.canvas.setAttribute("aria-label", "Live strip: the last 30 seconds, one column per micro-turn of 200 milliseconds");
+    for (const [name, value] of Object.entries({ role: "slider", tabindex: "0", "aria-label": STRIP.name })) this.canvas.setAttribute(name, value);
     this.canvas.style.height = `${STRIP_HEIGHT}px`;
   }
 
@@ -57,6 +63,7 @@ export class StripCanvas {
       c.clip();
       c.fillStyle = this.colours[label.role];
       c.textAlign = label.align;
+      c.direction = isRightToLeft(label.text) ? "rtl" : "ltr";
       c.fillText(label.text, label.x, label.y);
       c.restore();
     }

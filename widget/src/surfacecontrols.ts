@@ -116,7 +116,7 @@ function number(props: Props, throttle: Throttle): Control {
     field.min = typeof next.min === "number" ? String(next.min) : "";
     field.max = typeof next.max === "number" ? String(next.max) : "";
     field.step = typeof next.step === "number" ? String(next.step) : "any";
-    if (!throttle.own && document.activeElement !== field) field.value = String(numberOr(next.value, 0));
+    if (!throttle.own && !field.matches(":focus")) field.value = String(numberOr(next.value, 0));
   };
   update(props);
   return { element, update };
@@ -162,7 +162,7 @@ function input(props: Props, throttle: Throttle): Control {
   const update = (next: Props) => {
     setText(name, textOr(next.label));
     field.placeholder = textOr(next.placeholder);
-    if (!throttle.own && document.activeElement !== field) field.value = textOr(next.value);
+    if (!throttle.own && !field.matches(":focus")) field.value = textOr(next.value);
   };
   update(props);
   return { element, update };

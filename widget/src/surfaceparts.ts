@@ -2,6 +2,7 @@
 
 import { make, setText } from "./dom";
 import { listOf, numberOr, textOr } from "./protocol";
+import { SURFACE } from "./strings";
 import { drawChart } from "./surfacechart";
 
 export type Props = { [name: string]: unknown };
@@ -95,9 +96,9 @@ function progress(props: Props): Part {
   const share = typeof props.value === "number" && most > 0 ? Math.max(0, Math.min(1, props.value / most)) : null;
   const fill = make("div", { class: share === null ? "imk-fill imk-busy" : "imk-fill" });
   if (share !== null) fill.style.transform = `scaleX(${share})`;
-  const said = share === null ? "" : `${Math.round(share * 100)} %`;
+  const said = share === null ? "" : SURFACE.percent(share);
   const bar = make("div", {
-    class: "imk-track", role: "progressbar", "aria-label": textOr(props.label) || "progress", "aria-valuemin": "0", "aria-valuemax": "100",
+    class: "imk-track", role: "progressbar", "aria-label": textOr(props.label) || SURFACE.progress, "aria-valuemin": "0", "aria-valuemax": "100",
     ...(share === null ? {} : { "aria-valuenow": String(Math.round(share * 100)) }),
   }, fill);
   return { element: make("div", { class: "imk-progress" }, make("div", { class: "imk-ends" }, make("span", {}, textOr(props.label)), make("span", {}, said)), bar) };
@@ -105,17 +106,17 @@ function progress(props: Props): Part {
 
 /** Code to read and copy; where the page lets us add a cell, a button for that too. */
 export function codeBlock(text: string, language: string): HTMLElement {
-  const copy = make("button", { class: "imk-small", type: "button" }, "Copy");
+  const copy = make("button", { class: "imk-small", type: "button" }, SURFACE.copy);
   copy.addEventListener("click", () => {
     const done = (word: string) => {
       setText(copy, word);
-      setTimeout(() => setText(copy, "Copy"), 1500);
+      setTimeout(() => setText(copy, SURFACE.copy), 1500);
     };
-    navigator.clipboard?.writeText(text).then(() => done("Copied"), () => done("Not allowed")) ?? done("Not allowed");
+    navigator.clipboard?.writeText(text).then(() => done(SURFACE.copied), () => done(SURFACE.notAllowed)) ?? done(SURFACE.notAllowed);
   });
   const buttons: Node[] = [copy];
   if (canInsert() && (language === "python" || language === "")) {
-    buttons.unshift(make("button", { class: "imk-small", type: "button", onclick: () => insertCell(text) }, "Insert cell"));
+    buttons.unshift(make("button", { class: "imk-small", type: "button", onclick: () => insertCell(text) }, SURFACE.insert));
   }
   return make("div", { class: "imk-code" }, make("div", { class: "imk-code-bar" }, make("span", {}, language), ...buttons), make("pre", {}, make("code", {}, text)));
 }
@@ -170,7 +171,7 @@ export function drawPart(kind: string, props: Props, picture: (name: string) => 
     }
     case "image": {
       const src = picture(textOr(props.ref));
-      if (!src.startsWith("blob:")) return { element: make("div", { class: "imk-fault" }, "Picture on its way") };
+      if (!src.startsWith("blob:")) return { element: make("div", { class: "imk-fault" }, SURFACE.picture) };
       return { element: make("img", { class: "imk-image", alt: textOr(props.alt), src }) };
     }
     case "code":
@@ -178,6 +179,6 @@ export function drawPart(kind: string, props: Props, picture: (name: string) => 
     case "progress":
       return progress(props);
     default:
-      return { element: make("div", { class: "imk-fault", role: "note" }, `Not shown: ${textOr(props.text) || kind}`) };
+      return { element: make("div", { class: "imk-fault", role: "note" }, SURFACE.notShown(textOr(props.text) || kind)) };
   }
 }

@@ -3,8 +3,10 @@
 import type { Json } from "./codec";
 import { make, setText } from "./dom";
 import { listOf, numberOr, textOr } from "./protocol";
+import { SURFACE } from "./strings";
 import { type Control, drawControl, isControl, type Send } from "./surfacecontrols";
 import { codeBlock, drawPart, keep, type Part, type Props } from "./surfaceparts";
+import { followTheme } from "./theme";
 
 const MAX_DEPTH = 16;
 const MAX_COMPONENTS = 2_000;
@@ -60,14 +62,15 @@ export class SurfaceView {
   private readonly below = make("div", { class: "imk-surface-code" });
   private readonly pin: HTMLButtonElement;
   private readonly code: HTMLButtonElement;
+  private readonly themeless: () => void;
 
   constructor(private readonly send: (message: Json) => void) {
     const button = (name: string, title: string, type: string) =>
       make("button", { class: "imk-small", type: "button", title, onclick: () => this.send({ type }) }, name);
-    this.pin = button("Pin", "Keep a picture of this in the notebook", "pin");
-    this.code = button("Code", "Python that makes this again", "code");
-    const close = button("✕", "Close", "close");
-    close.setAttribute("aria-label", "Close");
+    this.pin = button(SURFACE.pin, SURFACE.pinTitle, "pin");
+    this.code = button(SURFACE.code, SURFACE.codeTitle, "code");
+    const close = button("✕", SURFACE.close, "close");
+    close.setAttribute("aria-label", SURFACE.close);
     this.code.addEventListener("click", (event) => {
       if (!this.below.hasChildNodes()) return;
       event.stopImmediatePropagation();
@@ -76,6 +79,7 @@ export class SurfaceView {
     const head = make("header", { class: "imk-surface-head" }, this.title, this.source, this.pin, this.code, close);
     this.element = make("section", { class: "imk-surface", "data-lm-suppress-shortcuts": "true" }, head, this.body, this.below);
     for (const type of ["keydown", "keyup", "keypress"]) this.element.addEventListener(type, (event) => event.stopPropagation());
+    this.themeless = followTheme(this.element);
   }
 
   take(message: Json, buffers: readonly (DataView | ArrayBuffer)[] = []): void {
@@ -85,14 +89,16 @@ export class SurfaceView {
     this.tree.take(message);
     setText(this.title, textOr(message.title));
     setText(this.source, textOr(message.source));
-    this.element.setAttribute("aria-label", textOr(message.title) || "generated cell");
-    setText(this.pin, message.pinned === true ? "Pinned" : "Pin");
+    this.element.setAttribute("aria-label", textOr(message.title) || SURFACE.name);
+    this.pin.hidden = message.pinned === null; // no notebook to pin it into
+    setText(this.pin, message.pinned === true ? SURFACE.pinned : SURFACE.pin);
     this.pin.setAttribute("aria-pressed", String(message.pinned === true));
     this.draw();
     this.send({ type: "drawn", n: numberOr(message.n, 0) });
   }
 
   dispose(): void {
+    this.themeless();
     for (const url of this.pictures.values()) URL.revokeObjectURL(url);
     this.pictures.clear();
     this.element.remove();

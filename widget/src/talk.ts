@@ -2,20 +2,20 @@
 
 import { make } from "./dom";
 import { clock } from "./strip";
+import { TALK } from "./strings";
 import type { Entry, Transcript } from "./transcript";
 
 const CHANGING = 6;
-const NAMES = { user: "you", model: "model", note: "" } as const;
 
 export class Talk {
   readonly element = make("div", {
     class: "imk-talk",
     role: "log",
-    "aria-live": "polite",
-    "aria-label": "Transcript of both sides",
+    "aria-live": "off", // its lines grow word by word; the captions are what is read out
+    "aria-label": TALK.log,
     tabindex: "0",
   });
-  private readonly empty = make("p", { class: "imk-empty" }, "What you say and what the model says appears here.");
+  private readonly empty = make("p", { class: "imk-empty" }, TALK.empty);
   private readonly rows = new Map<number, { row: HTMLElement; key: string }>();
 
   draw(transcript: Transcript, nowS: number): void {
@@ -46,12 +46,12 @@ export class Talk {
 }
 
 function fill(row: HTMLElement, entry: Entry, open: boolean): void {
-  const words = make("span", { class: open ? "imk-words imk-open" : "imk-words" });
+  const words = make("span", { class: open ? "imk-words imk-open" : "imk-words", dir: "auto" });
   let run: { text: string[]; unheard: boolean } | null = null;
   const close = () => {
     if (!run) return;
     const text = run.text.join(" ");
-    words.append(run.unheard ? make("s", { title: "interrupted before it sounded" }, text) : text, " ");
+    words.append(run.unheard ? make("s", { title: TALK.unheard }, text) : text, " ");
   };
   for (const word of entry.words) {
     if (run && run.unheard === word.unheard) run.text.push(word.text);
@@ -61,8 +61,7 @@ function fill(row: HTMLElement, entry: Entry, open: boolean): void {
     }
   }
   close();
-  const name = make("span", { class: "imk-who" }, NAMES[entry.who]);
-  const parts: Node[] = [make("time", { class: "imk-time" }, clock(entry.startS)), name, words];
-  if (entry.typed) words.prepend(make("span", { class: "imk-tag" }, "typed"), " ");
-  row.replaceChildren(...parts);
+  const name = make("span", { class: "imk-who" }, TALK.who[entry.who]);
+  const tag = entry.typed ? [make("span", { class: "imk-tag" }, TALK.typed)] : [];
+  row.replaceChildren(make("time", { class: "imk-time" }, clock(entry.startS)), name, ...tag, words);
 }

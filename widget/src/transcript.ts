@@ -23,6 +23,7 @@ const CUTTABLE_S = 5;
 
 export class Transcript {
   readonly entries: Entry[] = [];
+  knownBelow = 0; // entries under this number were found here, not said while the page listened
   private nextId = 0;
   private lastIndex = -1;
 
@@ -77,6 +78,11 @@ export class Transcript {
       words.forEach((word, n) => entry.words.push({ ...word, unheard: n >= firstUnheard }));
       entry.endS = words[words.length - 1]!.endS;
     }
+  }
+
+  /** All that is here was said before this page came. */
+  allKnown(): void {
+    this.knownBelow = this.nextId;
   }
 
   clear(): void {

@@ -1,16 +1,21 @@
 // One view of the widget: builds the DOM once, then only brings it up to date with the engine.
 
 import { ApprovalPanel } from "./approval";
+import { Captions } from "./captions";
 import type { Json } from "./codec";
 import { icon, make, press, setText, toggle } from "./dom";
 import type { Change, Engine } from "./engine";
+import { capturePageUrl } from "./host";
 import type { MediaKind } from "./media";
+import { PanelCells } from "./panelcells";
+import { numberOr, textOr } from "./protocol";
 import { Sharing } from "./sharing";
 import { headline, hint, type StatusFacts, statusWords } from "./status";
+import { HINTS, STATUS, VIEW } from "./strings";
 import { loudness } from "./strip";
 import { StripBox } from "./stripbox";
 import { Talk } from "./talk";
-import { numberOr, textOr } from "./protocol";
+import { followTheme } from "./theme";
 
 const KINDS = ["microphone", "camera"] as const;
 
@@ -30,6 +35,9 @@ class View {
   readonly element: HTMLElement;
   private readonly strip: StripBox;
   private readonly talk = new Talk();
+  private readonly captions = new Captions();
+  private readonly cells = new PanelCells((message) => this.engine.link.control(message));
+  private readonly onCell = (message: Json): void => this.cells.take(message);
   private readonly startButton = button("imk-start", () => this.toggleRun());
   private readonly state = make("span", { class: "imk-state", role: "status" });
   private readonly who = make("span", { class: "imk-model" });
@@ -38,25 +46,26 @@ class View {
   private readonly selects: Record<MediaKind, HTMLSelectElement>;
   private readonly meter = make("div", { class: "imk-meter-fill" });
   private readonly meterBox = make("div", {
-    class: "imk-meter", role: "meter", "aria-label": "Microphone level", "aria-valuemin": "-60", "aria-valuemax": "0", "aria-valuenow": "-60",
+    class: "imk-meter", role: "meter", "aria-label": VIEW.level, "aria-valuemin": "-60", "aria-valuemax": "0", "aria-valuenow": "-60",
   }, this.meter);
-  private readonly preview = make("video", { class: "imk-preview", playsinline: true, "aria-label": "Camera preview" });
+  private readonly preview = make("video", { class: "imk-preview", playsinline: true, "aria-label": VIEW.preview });
   private readonly previewNote = make("span", { class: "imk-preview-note" });
-  private readonly hint = make("p", { class: "imk-hint", role: "status" });
+  private readonly advice = make("span", { role: "status" });
+  private readonly pageLink = make("a", { class: "imk-page", target: "_blank", rel: "noopener" }, HINTS.pageOpen);
+  private readonly hint = make("p", { class: "imk-hint", hidden: true }, this.advice, this.pageLink);
   private readonly takeButton = button("imk-take", () => void this.engine.start());
   private readonly soundButton = button("imk-take", () => void this.engine.resumeSound());
   private readonly input = make("input", {
-    class: "imk-input", type: "text", placeholder: "Type to the model, Enter sends", "aria-label": "Message to the model", autocomplete: "off", maxlength: "4000",
+    class: "imk-input", type: "text", dir: "auto", placeholder: VIEW.placeholder, "aria-label": VIEW.message, autocomplete: "off", maxlength: "4000",
   });
-  private readonly draft = toggle("Share my draft while typing", "The model sees your text grow before you send it", () => engineDraft(this));
-  private readonly speakers = toggle("Speakers", "Loudspeakers instead of headphones: the model's voice is turned down so that the microphone hears less of it", () =>
-    this.engine.setSpeakers(!this.engine.speakers),
-  );
+  private readonly draft = toggle(VIEW.draft, VIEW.draftTitle, () => engineDraft(this));
+  private readonly speakers = toggle(VIEW.speakers, VIEW.speakersTitle, () => this.engine.setSpeakers(!this.engine.speakers));
   private readonly sharing: Sharing;
-  private readonly status = make("div", { class: "imk-status", "aria-label": "Status" });
+  private readonly status = make("div", { class: "imk-status", role: "group", "aria-label": VIEW.status });
   private readonly approvals: ApprovalPanel;
   private due = new Set<Change>();
   private frame = 0;
+  private themeless = (): void => {};
   private deviceKey = "";
 
   constructor(readonly engine: Engine) {
@@ -69,15 +78,15 @@ class View {
       set: (on) => engine.setNotebook(on),
     });
     this.preview.muted = true;
-    this.demoButton.append(icon("voice"), make("span", {}, "Play demo voice"));
-    this.demoButton.title = "A bundled voice asks a question through the microphone's road; needs no microphone";
-    this.takeButton.append("Use here");
-    this.soundButton.append("Turn sound on");
+    this.demoButton.append(icon("voice"), make("span", {}, VIEW.demo));
+    this.demoButton.title = VIEW.demoTitle;
+    this.takeButton.append(VIEW.use);
+    this.soundButton.append(VIEW.sound);
     const form = make("form", { class: "imk-form", onsubmit: (event: Event) => this.onSubmit(event) }, this.input,
-      make("button", { class: "imk-button imk-send", type: "submit" }, "Send"));
+      make("button", { class: "imk-button imk-send", type: "submit" }, VIEW.send));
     this.input.addEventListener("input", () => this.engine.sendDraft(this.input.value));
     this.strip = new StripBox(engine, () => this.schedule("tick"));
-    this.element = make("section", { class: "imk-root", "aria-label": "imkit live session", "data-lm-suppress-shortcuts": "true" },
+    this.element = make("section", { class: "imk-root", "aria-label": VIEW.session, "data-lm-suppress-shortcuts": "true" },
       make("header", { class: "imk-bar" },
         this.startButton, this.state, this.who, make("span", { class: "imk-space" }),
         this.takeButton, this.soundButton, this.toggles.microphone, this.toggles.camera, this.demoButton),
@@ -88,12 +97,16 @@ class View {
           make("div", { class: "imk-screen" }, this.preview, this.previewNote),
           this.meterBox, this.selects.microphone, this.selects.camera)),
       make("div", { class: "imk-foot" }, form, make("div", { class: "imk-switches" }, this.draft, this.speakers, this.sharing.button, this.sharing.words)),
-      this.status);
+      this.status, this.cells.element, this.captions.element);
     for (const type of ["keydown", "keyup", "keypress"]) this.element.addEventListener(type, (event) => event.stopPropagation());
   }
 
   attach(): void {
+    this.captions.skip(this.engine.transcript);
+    this.engine.onCell.add(this.onCell);
+    if (this.engine.link.state === "connected") this.cells.ask();
     this.strip.attach();
+    this.themeless = followTheme(this.element, () => this.strip.themed());
     this.schedule("state");
     this.schedule("words");
   }
@@ -101,6 +114,9 @@ class View {
   detach(): void {
     cancelAnimationFrame(this.frame);
     this.strip.detach();
+    this.themeless();
+    this.engine.onCell.delete(this.onCell);
+    this.cells.dispose();
     this.approvals.detach();
     this.preview.srcObject = null;
   }
@@ -119,7 +135,9 @@ class View {
     const due = this.due;
     this.due = new Set();
     if (due.has("tick")) this.drawTick();
-    this.talk.draw(this.engine.transcript, this.engine.running ? this.engine.nowIndex * 0.2 : Infinity);
+    const nowS = this.engine.running ? this.engine.nowIndex * 0.2 : Infinity;
+    this.talk.draw(this.engine.transcript, nowS);
+    this.captions.draw(this.engine.transcript, nowS);
     if (due.has("state") || this.engine.silentKernel) this.drawState();
   }
 
@@ -127,7 +145,9 @@ class View {
     const { levelDb } = this.engine;
     this.strip.draw();
     this.meter.style.transform = `scaleX(${loudness(levelDb).toFixed(3)})`;
-    this.meterBox.setAttribute("aria-valuenow", String(Math.round(Math.max(-60, levelDb))));
+    const db = Math.round(Math.min(0, Math.max(-60, levelDb)));
+    this.meterBox.setAttribute("aria-valuenow", String(db));
+    this.meterBox.setAttribute("aria-valuetext", VIEW.levelIn(db));
   }
 
   private facts(): StatusFacts {
@@ -136,13 +156,17 @@ class View {
     const compute = e.stats.compute_ms_p50;
     return {
       link: e.link.state, state: e.session.state, reason: e.session.reason, starting: e.starting, running: e.running, mine: e.mine,
-      silentKernel: e.silentKernel, insecure: e.insecure, microphone: device("microphone"), camera: device("camera"),
+      silentKernel: e.silentKernel, obstacle: e.obstacle, pageUrl: this.pageUrl, microphone: device("microphone"), camera: device("camera"),
       demo: e.demo.state === "playing", notebook: e.notebook === true,
       recording: typeof e.stats.recording === "string" ? e.stats.recording : "",
       inside: textOr(e.stats.inside, ""), lane: e.link.lane, laneReason: e.link.laneReason, rttMs: e.link.rttMs,
       computeMs: typeof compute === "number" ? compute : null,
       dropped: numberOr(e.stats.dropped, 0) + e.link.droppedTicks, missed: numberOr(e.stats.missed, 0),
     };
+  }
+
+  private get pageUrl(): string {
+    return capturePageUrl(this.engine.link.address, this.engine.obstacle, window.location.hostname);
   }
 
   private drawState(): void {
@@ -154,9 +178,11 @@ class View {
     setText(this.who, e.session.model);
     const words = statusWords(facts);
     if (e.error) words.push(e.error);
-    setText(this.status, words.join("  ·  "));
+    setText(this.status, words.join(STATUS.between));
     const advice = hint(facts) || e.note;
-    setText(this.hint, advice);
+    setText(this.advice, advice);
+    this.pageLink.hidden = !facts.pageUrl;
+    if (facts.pageUrl) this.pageLink.href = facts.pageUrl;
     this.hint.hidden = advice === "";
     this.approvals.draw();
     this.drawButtons();
@@ -173,7 +199,7 @@ class View {
     const on = e.running || e.starting;
     if (this.startButton.dataset.on !== String(on)) {
       this.startButton.dataset.on = String(on);
-      this.startButton.replaceChildren(icon(on ? "stop" : "play"), on ? "Stop" : "Start");
+      this.startButton.replaceChildren(icon(on ? "stop" : "play"), on ? VIEW.stop : VIEW.start);
     }
     this.startButton.disabled = e.link.state !== "connected";
     this.startButton.hidden = !e.mine;
@@ -182,7 +208,7 @@ class View {
     this.soundButton.hidden = !e.soundBlocked;
     this.demoButton.disabled = e.link.state !== "connected" || !e.mine || !e.canSound || e.demo.state === "asked";
     press(this.demoButton, e.demo.state !== "idle");
-    setText(this.demoButton.lastElementChild!, e.demo.state === "playing" ? "Stop demo voice" : "Play demo voice");
+    setText(this.demoButton.lastElementChild!, e.demo.state === "playing" ? VIEW.stopDemo : VIEW.demo);
     this.input.disabled = e.link.state !== "connected" || !e.mine;
   }
 
@@ -191,13 +217,12 @@ class View {
     const element = this.toggles[kind];
     press(element, device.wanted);
     element.dataset.live = String(device.track !== null);
-    const name = kind === "microphone" ? "Microphone" : "Camera";
     const settings = device.track?.getSettings();
-    const granted = !settings ? "" : kind === "camera" ? `: ${settings.width} x ${settings.height}` :
-      `: echo cancellation ${onOff(settings.echoCancellation)}, noise suppression ${onOff(settings.noiseSuppression)}, gain control ${onOff(settings.autoGainControl)}`;
-    element.title = `${device.wanted ? "Switch off" : "Switch on"} the ${kind}${granted && ` (granted${granted})`}`;
-    element.setAttribute("aria-label", `${name} ${device.wanted ? "on" : "off"}`);
-    element.disabled = this.engine.insecure;
+    const granted = !settings ? "" : kind === "camera" ? VIEW.grantedPicture(settings.width, settings.height) :
+      VIEW.grantedSound(settings.echoCancellation, settings.noiseSuppression, settings.autoGainControl);
+    element.title = VIEW.deviceTitle(kind, device.wanted, granted);
+    element.setAttribute("aria-label", VIEW.deviceState(VIEW.device[kind], device.wanted));
+    element.disabled = this.engine.obstacle !== "";
   }
 
   private drawPreview(): void {
@@ -209,11 +234,11 @@ class View {
     }
     this.preview.classList.toggle("imk-off", !track);
     const { running, devices } = this.engine;
-    setText(this.previewNote, track ? "" : running && devices.camera.permission === "denied" ? "camera refused" : "camera off");
+    setText(this.previewNote, track ? "" : running && devices.camera.permission === "denied" ? VIEW.cameraRefused : VIEW.cameraOff);
   }
 
   private async fillSelects(): Promise<void> {
-    if (this.engine.insecure) {
+    if (this.engine.obstacle) {
       for (const kind of KINDS) this.selects[kind].hidden = true;
       return;
     }
@@ -226,7 +251,7 @@ class View {
       const named = found.filter((d) => d.kind === input && d.deviceId && d.label);
       const select = this.selects[kind];
       select.replaceChildren(
-        make("option", { value: "" }, `Default ${kind}`),
+        make("option", { value: "" }, VIEW.standard(kind)),
         ...named.filter((d) => d.deviceId !== "default").map((d) => make("option", { value: d.deviceId }, d.label)),
       );
       select.value = this.engine.devices[kind].deviceId;
@@ -245,7 +270,7 @@ class View {
   }
 
   private deviceSelect(kind: MediaKind): HTMLSelectElement {
-    const select = make("select", { class: "imk-select", "aria-label": `Which ${kind}`, hidden: true });
+    const select = make("select", { class: "imk-select", "aria-label": VIEW.which(kind), hidden: true });
     select.addEventListener("change", () => void this.engine.setDevice(kind, this.engine.devices[kind].wanted, select.value));
     return select;
   }
@@ -274,10 +299,6 @@ class View {
 
 function engineDraft(view: View): void {
   view.engine.setShareDraft(!view.engine.shareDraft);
-}
-
-function onOff(value: unknown): string {
-  return value === true ? "on" : value === false ? "off" : "unknown";
 }
 
 function button(className: string, onclick: () => void): HTMLButtonElement {

@@ -3,6 +3,8 @@
 import type { InitializeProps, RenderProps } from "@anywidget/types";
 import { Engine, type EngineModel } from "./engine";
 import { renderLive } from "./liveview";
+import { openPage } from "./page";
+import { REASONS } from "./strings";
 import { renderView } from "./view";
 
 interface Inspect {
@@ -42,24 +44,32 @@ function inspect(engine: Engine): Inspect {
   };
 }
 
+function show(engine: Engine): void {
+  (window.__imkit ??= { engines: new Map() }).engines.set(engine.link.viewId, inspect(engine));
+}
+
+/** The kernel's own page: `traits` are what a notebook would have told the widget. */
+export function page(root: HTMLElement, traits: Record<string, unknown>): void {
+  openPage(root, traits, show);
+}
+
 /** anywidget calls this once a model, so the engine lives in the closure that both hooks share. */
 export default function widget() {
   let engine: Engine | null = null;
   return {
     initialize({ model, signal }: InitializeProps): void {
       const mine = new Engine(model as EngineModel);
-      const page = (window.__imkit ??= { engines: new Map() });
       engine = mine;
-      page.engines.set(mine.link.viewId, inspect(mine));
+      show(mine);
       signal.addEventListener("abort", () => {
         mine.dispose();
-        page.engines.delete(mine.link.viewId);
+        window.__imkit?.engines.delete(mine.link.viewId);
       });
     },
     render({ model, el, signal }: RenderProps): void {
-      if (!engine) throw new Error("imkit: this view has no engine; run the cell again");
-      const show = model.get("show") === "strip" ? renderLive : renderView;
-      show(engine, el, signal);
+      if (!engine) throw new Error(REASONS.noEngine);
+      const draw = model.get("show") === "strip" ? renderLive : renderView;
+      draw(engine, el, signal);
     },
   };
 }

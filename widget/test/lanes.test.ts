@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { backOffMs, isLoopback, Lanes, type SocketLike, socketUrls } from "../src/lanes";
+import { isLoopback } from "../src/host";
+import { backOffMs, Lanes, type SocketLike, socketUrls } from "../src/lanes";
 
 class FakeSocket implements SocketLike {
   binaryType = "";

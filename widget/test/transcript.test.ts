@@ -50,7 +50,7 @@ describe("transcript", () => {
 
 describe("status", () => {
   const facts: StatusFacts = {
-    link: "connected", state: "live", reason: "", starting: false, running: true, mine: true, silentKernel: false, insecure: false,
+    link: "connected", state: "live", reason: "", starting: false, running: true, mine: true, silentKernel: false, obstacle: "", pageUrl: "",
     microphone: { wanted: true, on: true, permission: "granted" }, camera: { wanted: false, on: false, permission: "granted" },
     demo: false, notebook: false, recording: "", inside: "", lane: "socket", laneReason: "", rttMs: 1.84, computeMs: 26.4, dropped: 0, missed: 3,
   };
@@ -80,7 +80,7 @@ describe("status", () => {
   });
 
   it("explains a page that is not secure, a stall, a fallback and a lost kernel", () => {
-    expect(hint({ ...facts, running: false, insecure: true })).toMatch(/ssh -L/);
+    expect(hint({ ...facts, running: false, obstacle: "insecure" })).toMatch(/ssh -L/);
     expect(headline({ ...facts, silentKernel: true })).toEqual({ text: "Stalled", tone: "warn" });
     expect(statusWords({ ...facts, lane: "comm", laneReason: "the socket closed" }).join()).toContain("comm lane, 1.8 ms round trip (the socket closed)");
     const lost = { ...facts, link: "lost" as const, running: false, reason: "the kernel was restarted" };
