@@ -31,10 +31,8 @@ from .script import Scene
 
 SHORTEST, LONGEST = 0.82, 1.22  # vocal tracts, as factors of frequency
 FORMANT_SPREAD = 0.05  # how far a speaker's low, middle and high formants stray from that, each by itself
-MASKED_SHARE, MASK_BINS = (
-    0.4,
-    5,
-)  # of scenes, and how much of the band they lose at most (Park et al. 2019, SpecAugment)
+MASKED_SHARE, MASK_BINS = 0.4, 5  # of scenes, and what they lose of the band at most (Park et al. 2019, SpecAugment)
+FRESH_SHARE = 0.4  # of scenes with nothing before them, which begin where a session does: at micro-turn 0
 HEARD = PROVENANCES.index("heard")
 
 
@@ -212,6 +210,7 @@ def pack(
     frame_slot: list[int] = []
     seen: list[int] = []
     tick0 = rng.integers(0, 500_000, count) if augment else np.zeros(count, np.int64)
+    tick0[[rng.random() < FRESH_SHARE and not scene.before for scene in scenes]] = 0
     for b, (scene, (words, kinds)) in enumerate(zip(scenes, rows, strict=True)):
         for i, (k, _, word, prov) in enumerate(words):
             word_id[b, i], provenance[b, i], word_tick[b, i] = word, prov, k

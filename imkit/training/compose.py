@@ -22,9 +22,11 @@ from .speech import Digits
 from .typed import TypedDrills
 from .wake import WakeWords
 
+TYPED_AT_ONCE = ("sum", "sum", "plot", "plot", "describe", "list", "search", "count", "set", "timer")
 SEEING = ("watch", "sight", "spot")  # activities that need a camera
 VIDEO_SHARE = 0.35  # of scenes, where the mix has anything to see
 WAKE_SHARE = 0.05  # of what is said in "dense"
+AT_ONCE_SHARE = 0.25  # of scenes, which begin with something typed in their first micro-turns
 
 
 class Composer:
@@ -77,6 +79,9 @@ class Composer:
             weights = weights * np.where(seeing, 5.0, 1.0)
             weights /= weights.sum()
         at_s = float(rng.uniform(0.2, 1.2))
+        if rng.random() < AT_ONCE_SHARE:
+            asked = self.type(script, str(rng.choice(TYPED_AT_ONCE)), int(rng.integers(0, 4)))
+            at_s = self._respond(script, *asked)
         while at_s < script.end_s - 1.5:
             kind = str(rng.choice(names, p=weights))
             if kind in SEEING and not video:
@@ -117,10 +122,7 @@ class Composer:
         said = self.utterance(rng, family)
         meaning = self.language.meaning[said.text]
         if rng.random() < 0.14:
-            tick = int(at_s * 5)
-            if tick < script.ticks:
-                script.type(said.text, tick)
-            return meaning, tick / 5 + 0.05
+            return self.type(script, family, int(at_s * 5))
         cuts = self.language.cut_points(said.text)
         pauses: list[tuple[int, float]] = []
         if cuts and rng.random() < pause:
@@ -129,6 +131,13 @@ class Composer:
         end_s = script.speak(said, at_s, pauses)
         script.notes.append({"text": said.text, "start": start, "end": end_s, "pauses": pauses})
         return meaning, end_s
+
+    def type(self, script: Script, family: str, tick: int) -> tuple[Request, float]:
+        """A request by keyboard; gives its meaning and its end in seconds."""
+        text = self.utterance(script.rng, family).text
+        if tick < script.ticks:
+            script.type(text, tick)
+        return self.language.meaning[text], tick / 5 + 0.05
 
     def _respond(self, script: Script, asked: Request, end_s: float) -> float:
         """Reply to a request that ended at ``end_s``; long-lived ones are played out."""
@@ -151,9 +160,9 @@ class Composer:
     def _talk(self, script: Script, at_s: float) -> float:
         rng = script.rng
         draw = rng.random()
-        if draw < 0.14:
+        if draw < 0.22:
             return script.speak(self.utterance(rng, "babble"), at_s) + 0.4
-        if draw < 0.20 and self.digits is not None:
+        if draw < 0.28 and self.digits is not None:
             said = self.digits.say(rng, [int(d) for d in rng.integers(0, 10, int(rng.integers(2, 6)))])
             return script.speak(said, at_s) + 0.4
         family = "sum" if draw < 0.75 else str(rng.choice(["set", "set", "look", "stop", "cancel"]))

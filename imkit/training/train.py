@@ -25,7 +25,7 @@ import torch
 from imkit.model.export import export_graph
 from imkit.model.network import Block, Network
 from imkit.model.stem import TimeDelay
-from imkit.model.weights import save_weights
+from imkit.model.weights import load_weights, save_weights
 from imkit.stream import ModelError
 from imkit.voices import SAMPLE_RATE_HZ, Voice
 
@@ -39,6 +39,7 @@ from .speech import ensure_bank, plan_bank
 from .workers import compose_album, compose_batches, network_config, open_digits, open_orders
 
 CHECKPOINT_EVERY_S = 180.0
+SETTLING_STEPS = 120  # of a start from weights: the helpers' new heads learn alone, or they would shake what is there
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -103,6 +104,7 @@ class Run:
         self.optimisers = optimisers(self.network, self.helpers, recipe["optimiser"])
         self.rates = [group["lr"] for o in self.optimisers for group in o.param_groups]
         self.stage, self.stage_s, self.step, self.trained_s, self.heard_s = 0, 0.0, 0, 0.0, 0.0
+        self.warm_from = 0
 
     def save(self) -> None:
         """Write the checkpoint (to resume) and the weights (to use)."""
@@ -155,8 +157,17 @@ class Run:
         self.stage, self.stage_s, self.step, self.trained_s, self.heard_s = state["clock"]
         return True
 
+    def start_from(self, folder: Path) -> None:
+        """Go on from the weights of a model folder: what was counted goes on too, what helps learning starts anew."""
+        load_weights(self.network, folder / "weights.safetensors")
+        note = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        self.step = note["steps"]
+        self.warm_from = self.step + SETTLING_STEPS
+        self.trained_s, self.heard_s = 60.0 * note["minutes"], 3600.0 * note["audio_h"]
+
     def learn(self, arrays: dict[str, Any], plan: dict[str, Any], factor: float) -> dict[str, float]:
         """One step on a batch of scenes, or on pictures alone where the stage says so."""
+        self.network.requires_grad_(self.step >= self.warm_from)
         if "pictures" in plan:
             frames, seen = (torch.from_numpy(arrays[name]).to(self.device) for name in ("frames", "seen"))
             loss, log = grade_frames(self.network, self.helpers, frames, seen)
@@ -212,7 +223,10 @@ class Run:
                             "every process that composes scenes has died; see its message above"
                         ) from None
                     continue
-                factor = plan["rate"] * pace(self.stage_s, total, self.step, warmup_steps, plan["cool"])
+                since = self.step - self.warm_from
+                factor = plan["rate"] * pace(self.stage_s, total, since, warmup_steps, plan["cool"])
+                if since < 0:
+                    factor = 1.0
                 log = self.learn(arrays, plan, factor)
                 spent, before = clock() - before, clock()
                 self.step += 1
@@ -304,7 +318,13 @@ def train(recipe: dict[str, Any], workers: int = 1, threads: int = 0, fresh: boo
     if fresh:
         (work / "checkpoint.pt").unlink(missing_ok=True)
     run = Run(recipe, device)
-    print("resumed at step", run.step) if run.resume() else print("from nothing")
+    if run.resume():
+        print("resumed at step", run.step)
+    elif "start" in recipe:
+        run.start_from(Path(recipe["start"]))
+        print("from the weights in", recipe["start"])
+    else:
+        print("from nothing")
     count = sum(p.numel() for p in run.network.parameters())
     print(f"{count / 1e6:.2f}M parameters on {device}; curves: {work / 'training.html'}")
     while run.stage < len(recipe["stage"]):
