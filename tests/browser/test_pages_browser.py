@@ -76,6 +76,7 @@ def test_reload_keeps_the_timeline_and_the_transcript(notebook):
         notebook.run("session")
     notebook.connected()
     assert not notebook.stats()["running"]
+    assert notebook.page.locator(".imk-start").last.is_visible()  # the page that went has let go
     until(lambda: "remember me" in notebook.talk(), 10, notebook.talk())
     assert "seven" in notebook.talk()
     assert notebook.stats()["moments"] > 10

@@ -73,6 +73,7 @@ export class Engine {
       onLost: (reason) => this.onLost(reason),
       onChange: () => this.changed(),
     });
+    window.addEventListener("pagehide", this.onPageHide);
   }
 
   get canSound(): boolean {
@@ -214,6 +215,7 @@ export class Engine {
 
   dispose(): void {
     this.disposed = true;
+    window.removeEventListener("pagehide", this.onPageHide);
     if (this.running && this.mine) this.link.control({ type: "stop" });
     void this.halt();
     clearTimeout(this.stopTimer);
@@ -221,6 +223,11 @@ export class Engine {
     this.link.close();
     this.listeners.clear();
   }
+
+  /** The next page, after a reload, need not ask whether it may take over. */
+  private onPageHide = (): void => {
+    if (this.leaseHolder === this.link.viewId) this.link.goodbye();
+  };
 
   private onPlayed(report: PlaybackReport): void {
     this.report = report;

@@ -4,7 +4,7 @@
 import type { AnyModel } from "@anywidget/types";
 import { Approvals } from "./approval";
 import { bufferOf } from "./buffers";
-import { type Frame, type FrameFields, type Json, Kind } from "./codec";
+import { encodeFrame, type Frame, type FrameFields, type Json, Kind } from "./codec";
 import type { SocketAddress } from "./host";
 import { type LaneName, socketUrls } from "./lanes";
 import type { CaptureTick, PlaybackReport } from "./ports";
@@ -84,6 +84,12 @@ export class Link {
     this.address = typeof port === "number" ? { port, token: textOr(token), path: textOr(path) } : null;
     const urls = this.address ? socketUrls(this.address, { protocol, hostname, host, baseUrl: baseUrl() }) : [];
     this.relay.post({ type: "connect", urls, hello: this.greeting() });
+  }
+
+  /** A page that goes lets go of the microphone's turn: by the comm at once, for its relay goes with it. */
+  goodbye(): void {
+    if (this.state === "lost" || this.closed) return;
+    this.overComm(encodeFrame({ kind: Kind.ControlUp, payload: { view: this.viewId, type: "lease", take: false } }));
   }
 
   close(): void {
