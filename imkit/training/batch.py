@@ -251,7 +251,7 @@ def pack(
     )
     slots = np.full((count, ticks, len(config.slots)), -100, np.int64)
     for b, scene in enumerate(scenes):
-        for k, classes in scene.slots.items():
+        for k, classes in scene.slots.items() if config.slots else ():
             slots[b, k] = classes
     pictures = np.stack(frames) if frames else np.zeros((0, px, px, 3), np.uint8)
 

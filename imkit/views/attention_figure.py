@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .charts import axis, look, note
 from .heat import Heat, rising
 from .palette import Theme, faint, theme_of
-from .stack import Lane, Stack, clock, in_kernel, plain
+from .stack import Lane, Stack, clock, in_kernel, plain, strict
 
 MOST_CELLS = 160
 """Rows, and columns, of a matrix; what is more is drawn in groups, and the figure says so."""
@@ -168,7 +168,7 @@ class _Matrix:
         content = {"data": self._traces(), "layout": self._layout()}
         if not live:
             return go.Figure(content)
-        widget = go.FigureWidget(content)
+        widget = go.FigureWidget(content | {"data": [strict(trace) for trace in self._traces()]})
         for name in ("xaxis", "yaxis"):
             widget.layout.on_change(lambda *_: self._sum_again(widget), f"{name}.range")
         return widget

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from imkit.stream import TICK_S
 
 from .letters import text_px
@@ -113,7 +115,7 @@ class Stack:
         content = {"data": self._traces(view), "layout": self._layout(view)}
         if not live:
             return go.Figure(content)
-        widget = go.FigureWidget(content)
+        widget = go.FigureWidget(content | {"data": [strict(trace) for trace in self._traces(view)]})
         widget._config = {**(widget._config or {}), "scrollZoom": True, "displaylogo": False}
         widget.layout.on_change(lambda _, shown: self._redraw(widget, shown), "xaxis.range")
         return widget
@@ -125,7 +127,7 @@ class Stack:
         view = View(start_s, end_s, self.inner_px)
         with widget.batch_update():
             for trace, content in zip(widget.data, self._traces(view), strict=True):
-                trace.update(content, overwrite=False)
+                trace.update(strict(content), overwrite=False)
             widget.layout.images = self._images(view)
             widget.layout.shapes = self._shapes(view)
             widget.layout.xaxis.update(self._clock(view))
@@ -286,6 +288,14 @@ def clock(seconds: float) -> str:
 def plain(text: str) -> str:
     """``text`` without anything that plotly would read as markup."""
     return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def strict(trace: dict[str, Any]) -> dict[str, Any]:
+    """A trace as JSON can say it, for the state of a widget: None where a cell of ``z`` is not a number."""
+    cells = trace.get("z")
+    if cells is None or np.isfinite(known := np.asarray(cells, np.float64)).all():
+        return trace
+    return trace | {"z": [[float(cell) if np.isfinite(cell) else None for cell in row] for row in known]}
 
 
 def _axis(name: str, number: int) -> str:

@@ -18,7 +18,7 @@ from .lanes import lanes_of
 from .lens_figure import lane_name
 from .letters import text_px
 from .palette import Theme, faint, theme_of
-from .stack import RIGHT_PX, Stack, plain
+from .stack import RIGHT_PX, Stack, plain, strict
 
 LANES = ("microphone", "heard", "camera", "typed", "events", "floor", "says", "own voice")
 _BESIDE_PX, _SPACE_PX, _NAMES_PX, _LINE_PX, _TITLE_PX, _LEAST_PX = 380, 26, 96, 17, 22, 330
@@ -141,7 +141,7 @@ class _Beside:
         names = [f"{name} ✗" if lost else name for name, lost in zip(streams, gone, strict=True)][::-1]
         trace = {"type": "heatmap", "z": cells, "zmin": 0, "zmax": max(0.01, float(np.nanmax(cells)))}
         hover = {"hoverongaps": False, "hovertemplate": "layer %{x}: %{z:.3f}<extra></extra>"}
-        self._add(trace | hover | {"colorscale": rising(self.theme, self.theme.me), "showscale": False})
+        self._add(strict(trace) | hover | {"colorscale": rising(self.theme, self.theme.me), "showscale": False})
         labels = {"tickvals": list(range(len(layers))), "ticktext": [str(layer) for layer in layers]}
         lost = "; ✗ out of reach" if gone.any() else ""
         title = f"attention by stream and layer, 0 to {trace['zmax']:.2f}{lost}"

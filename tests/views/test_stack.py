@@ -12,7 +12,7 @@ from imkit.views import figure
 from imkit.views.lanes import Span, lanes_of
 from imkit.views.letters import cut, fitted, gathered, phrases, text_px
 from imkit.views.palette import LIGHT
-from imkit.views.stack import View, clock
+from imkit.views.stack import View, clock, strict
 from imkit.views.tasks import tasks_of
 from imkit.views.unheard import unheard
 from imkit.views.word_lanes import Marks, Tasks, Words
@@ -73,6 +73,12 @@ def test_overlaps_and_gaps_run_through_all_lanes():
     assert turns.gaps == [pytest.approx((5.8, 6.6))]
     bands = [(round(s.x0, 2), round(s.x1, 2)) for s in figure(timeline, live=False).layout.shapes if s.yref == "paper"]
     assert bands == [(5.8, 6.6), (2.6, 3.0)]
+
+
+def test_what_is_no_number_is_nothing_in_the_state_of_a_widget():
+    trace = {"type": "heatmap", "z": np.array([[1.0, np.nan], [np.inf, 0.25]]), "zmax": 1}
+    assert strict(trace) == {"type": "heatmap", "z": [[1.0, None], [None, 0.25]], "zmax": 1}
+    assert strict({"y": [np.nan]})["y"]  # traces without cells are left alone
 
 
 def test_zooming_in_the_kernel_draws_what_is_visible():
