@@ -25,7 +25,10 @@ def lab(notebook: str | None, options: list[str]) -> int:
         raise LabError("jupyterlab is not installed here: pip install jupyterlab")
     path = first_notebook() if notebook is None else Path(notebook)
     if not path.is_file():
-        raise LabError(f"{path}: no such notebook")
+        raise LabError(
+            f"{path}: no such notebook. Give the path of one, or none; options of jupyter lab are one word "
+            "each, such as --port=8899"
+        )
     environment = dict(os.environ)
     places = [str(files("imkit.cli") / "config"), *filter(None, [environment.get("JUPYTER_CONFIG_PATH")])]
     environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join(places)

@@ -341,6 +341,17 @@ def test_training_goes_from_nothing_to_a_model_and_resumes(tmp_path, monkeypatch
     after = load_file("model/weights.safetensors")
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"patches"}, "pictures alone teach the eyes and nothing else"
+    onward = RECIPE.format(minutes=0.03).replace('out = "model"', 'out = "onward"\nstart = "model"')
+    Path("recipe.toml").write_text(onward)
+    for settling, same in ((10_000, True), (1, False)):  # new heads learn alone first, and then all do
+        monkeypatch.setattr(train, "SETTLING_STEPS", settling)
+        assert train.main(["recipe.toml", "--threads", "1", "--fresh"]) == 0
+        assert "from the weights in model" in capsys.readouterr().out
+        began, ended = load_file("model/weights.safetensors"), load_file("onward/weights.safetensors")
+        assert all(torch.equal(began[name], ended[name]) for name in began) == same
+    told = [json.loads(Path(folder, "training.json").read_text()) for folder in ("model", "onward")]
+    assert told[1]["steps"] > told[0]["steps"]
+    assert told[1]["minutes"] >= told[0]["minutes"]
 
 
 @pytest.mark.parametrize(
