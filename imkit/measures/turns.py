@@ -26,6 +26,8 @@ SEGMENT_S = 0.6
 YIELD_S = 2.0
 TERMINAL_S = 0.2
 
+EDGE_S = 1e-6  # times are kept to the millisecond: a length at its limit is within it, whatever the clock began at
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -97,7 +99,7 @@ def backchannels(
             at = bisect_left(starts, unit.start_s) - 1
             if at < 0 or unit.end_s >= around[at].end_s:
                 continue
-            if unit.duration_s >= longest_s or len(words) > most_words:
+            if unit.duration_s >= longest_s - EDGE_S or len(words) > most_words:
                 continue
             if allowed is not None and not (words and all(_bare(word) in allowed for word in words)):
                 continue
@@ -181,9 +183,9 @@ def interruptions(
         tried: tuple[int, float] = (-1, 0.0)
         for unit in own:
             at = bisect_left(other_starts, unit.start_s) - 1
-            if at < 0 or others[at].end_s - unit.start_s < terminal_s:
+            if at < 0 or others[at].end_s - unit.start_s < terminal_s - EDGE_S:
                 continue
-            if tried[0] == at and unit.start_s - tried[1] <= yield_s:
+            if tried[0] == at and unit.start_s - tried[1] <= yield_s + EDGE_S:
                 continue
             tried = (at, unit.start_s)
             end_s = others[at].end_s
@@ -192,7 +194,7 @@ def interruptions(
             heard_next = last.end_s > end_s or bool(
                 own_next and (at + 1 == len(others) or own_next[0] < other_starts[at + 1])
             )
-            successful = heard_next and end_s - unit.start_s <= yield_s
+            successful = heard_next and end_s - unit.start_s <= yield_s + EDGE_S
             found.append(
                 Interruption(who, unit.start_s, successful, round(end_s - unit.start_s, 6) if successful else None)
             )

@@ -148,9 +148,8 @@ def test_nothing_that_a_page_says_breaks_the_link(talk):
                 talk.live()
                 assert talk.link.lease.holder in (None, *talk.link.lease.views)
     assert talk.link.counts["malformed"] > 100
-    assert len(talk.session.timeline)
     assert talk.session.stats()["sink_errors"] == 0
-    assert talk.session.timeline[-1].index < 1_000_000  # no forged count of samples moved the clock
+    assert all(moment.index < 1_000_000 for moment in talk.session.timeline)  # no forged count moved the clock
 
 
 def test_nothing_that_a_widget_is_sent_breaks_it(talk):
