@@ -201,6 +201,19 @@ def small():
     )
 
 
+def test_some_scenes_begin_as_sessions_do(composer, small):
+    rng = np.random.default_rng(5)
+    scenes = [composer.scene(rng, 6.0, {"dense": 1.0}) for _ in range(40)]
+    at_once = [scene for scene in scenes if any(tick < 1 for tick in scene.words_in)]
+    assert at_once, "nobody types in the first micro-turn"
+    assert any((scene.word[:3] > 0).any() for scene in at_once), "what is typed at once is not answered at once"
+    fresh = pack(scenes, small, MelLevels(small), rng, deaf=True).tick0 == 0
+    assert 4 <= int(fresh.sum()) <= 30
+    for scene in scenes:
+        scene.before = [(-3, 5, 0)]
+    assert (pack(scenes, small, MelLevels(small), rng, deaf=True).tick0 > 0).all(), "a new stream has no past"
+
+
 def test_reach_is_causal_windowed_and_keeps_words(composer, small):
     rng = np.random.default_rng(3)
     batch = pack([composer.scene(rng, 20.0, MIX) for _ in range(2)], small, MelLevels(small), rng)
