@@ -107,23 +107,32 @@ class Board:
             self.counts["failed_answers"] += 1
         key = (action.surface, action.component)
         event = ui_event(action)
-        if now_s - self._sent_s.get(key, -TICK_S) < TICK_S - EPS_S:
+        older = any(waiting[0] == action.surface for waiting in self._waiting)
+        if older or self._early(key, now_s):
             self.counts["replaced"] += key in self._waiting
+            self._waiting.pop(key, None)  # the newest is the last thing done
             self._waiting[key] = event
             return None
-        self._waiting.pop(key, None)
         self._sent_s[key] = now_s
         return event
 
     def due(self, now_s: float) -> list[Event]:
-        """Events that waited for their tick."""
-        found = []
-        for key in [key for key in list(self._waiting) if now_s - self._sent_s.get(key, 0.0) >= TICK_S - EPS_S]:
+        """Events that waited for their tick: those of one surface in the order in which things were done."""
+        found: list[Event] = []
+        held: set[str] = set()
+        for key in list(self._waiting):
+            if key[0] in held or self._early(key, now_s):
+                held.add(key[0])
+                continue
             found.append(self._waiting.pop(key))
             self._sent_s[key] = now_s
         if len(self._sent_s) > 1_000:
             self._sent_s = {key: at_s for key, at_s in self._sent_s.items() if now_s - at_s < TICK_S}
         return found
+
+    def _early(self, key: tuple[str, str], now_s: float) -> bool:
+        """Whether a component was heard of less than a tick ago."""
+        return now_s - self._sent_s.get(key, -TICK_S) < TICK_S - EPS_S
 
     def clear(self) -> None:
         """Forgets all."""

@@ -114,6 +114,7 @@ class Run:
             "optimisers": [o.state_dict() for o in self.optimisers],
             "optimised": self._optimised(),
             "clock": (self.stage, self.stage_s, self.step, self.trained_s, self.heard_s),
+            "warm_from": self.warm_from,
         }
         partial = self.work / "checkpoint.part"
         torch.save(state, partial)
@@ -155,6 +156,7 @@ class Run:
                 moments[place] = values | grown({key: values[key] for key in blank}, blank, average=False)
             optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
         self.stage, self.stage_s, self.step, self.trained_s, self.heard_s = state["clock"]
+        self.warm_from = state["warm_from"]
         return True
 
     def start_from(self, folder: Path) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import random
 import socket
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -91,6 +93,21 @@ class Talk:
         assert self.link.counts["errors"] == self.link.outbox.errors == 0
         assert self.link._orders._thread.is_alive()
 
+    def heard(self):
+        """An honest page comes after all that: its sound becomes a micro-turn. Gives the moment."""
+        road = self.roads[0]
+        end_s = time.monotonic() + 20
+        taken = len(self.session.timeline)
+        for seq in itertools.count(100):  # what it asks may be dropped behind what was asked before: it asks again
+            if self.session.state.value not in ("waiting", "live"):
+                for asked in ({"type": "hello"}, {"type": "lease", "take": True}, {"type": "start", "constraints": {}}):
+                    self.link.receive(message(asked | {"view": "v1", "page_session": "p"}), road)
+            self.link.receive(frame(Kind.AUDIO, pcm16(np.zeros(INPUT_SAMPLES, np.float32)), seq, 0, seq / 5), road)
+            time.sleep(0.02)
+            if len(self.session.timeline) > taken:
+                return self.session.timeline[-1]
+            assert time.monotonic() < end_s, self.session
+
     def close(self):
         self.session.close()
         self.link.close()
@@ -149,7 +166,7 @@ def test_nothing_that_a_page_says_breaks_the_link(talk):
                 assert talk.link.lease.holder in (None, *talk.link.lease.views)
     assert talk.link.counts["malformed"] > 100
     assert talk.session.stats()["sink_errors"] == 0
-    assert all(moment.index < 1_000_000 for moment in talk.session.timeline)  # no forged count moved the clock
+    assert talk.heard().index < 10_000  # no forged count moved the clock
 
 
 def test_nothing_that_a_widget_is_sent_breaks_it(talk):

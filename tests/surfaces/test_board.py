@@ -74,6 +74,30 @@ def test_the_newest_value_wins_within_a_tick() -> None:
     assert pressed.text == "Go pressed"
 
 
+def test_what_was_done_is_told_in_the_order_in_which_it_was_done() -> None:
+    board = Board()
+    board.show(Surface("p", "T", lines=LINES))
+    board.show(Surface("q", "T", lines=LINES))
+    assert board.act("p", "s", 1, 0.0) is not None
+    assert board.act("p", "s", 2, 0.05) is None
+    assert board.act("p", "b", None, 0.06) is None  # the slider's last value is not told yet
+    assert board.act("q", "b", None, 0.07) is not None  # another surface waits for nothing
+    assert board.due(0.1) == []
+    told = board.due(0.2)
+    assert [event.text for event in told] == ["bins set to 2", "Go pressed"]
+    assert told[1].payload["values"] == {"s": 2}
+
+
+def test_a_value_changed_after_a_press_is_told_after_it() -> None:
+    board = Board()
+    board.show(Surface("p", "T", lines=LINES))
+    acts = (("s", 1, 0.0), ("s", 2, 0.05), ("b", None, 0.06), ("s", 3, 0.07))
+    assert [board.act("p", *act) is not None for act in acts] == [True, False, False, False]
+    assert [event.text for event in board.due(0.2)] == ["Go pressed", "bins set to 3"]
+    assert board.act("p", "s", 4, 0.3) is None  # at most one of a component in a tick, whoever else is pressed
+    assert [board.due(0.39), [event.text for event in board.due(0.4)]] == [[], ["bins set to 4"]]
+
+
 @pytest.mark.parametrize(
     ("surface", "component", "value"),
     [("none", "s", 1), ("p", "none", 1), ("p", "s", 1000), ("p", "s", "1"), ("p", "root", None), (None, "s", 1),

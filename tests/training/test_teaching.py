@@ -362,6 +362,14 @@ def test_training_goes_from_nothing_to_a_model_and_resumes(tmp_path, monkeypatch
         assert "from the weights in model" in capsys.readouterr().out
         began, ended = load_file("model/weights.safetensors"), load_file("onward/weights.safetensors")
         assert all(torch.equal(began[name], ended[name]) for name in began) == same
+        if same:  # stopped while they settle and gone on with: they still do
+            monkeypatch.setattr(train, "SETTLING_STEPS", 0)
+            Path("recipe.toml").write_text(onward.replace("minutes = 0.03", "minutes = 0.06"))
+            assert train.main(["recipe.toml", "--threads", "1"]) == 0
+            assert "resumed at step" in capsys.readouterr().out
+            ended = load_file("onward/weights.safetensors")
+            assert all(torch.equal(began[name], ended[name]) for name in began)
+            Path("recipe.toml").write_text(onward)
     told = [json.loads(Path(folder, "training.json").read_text()) for folder in ("model", "onward")]
     assert told[1]["steps"] > told[0]["steps"]
     assert told[1]["minutes"] >= told[0]["minutes"]
