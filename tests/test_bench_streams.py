@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from model.small import write_small
 
-from imkit.cli import bench_streams
 from imkit.cli.bench import benchmarks
 from imkit.cli.bench_streams import Measured, closer, one_by_one, real_time, streams, streams_figure
 from imkit.model.nano import load_nano
@@ -32,18 +31,13 @@ def test_every_number_of_streams_is_measured(tmp_path: Path) -> None:
     assert "each, p50" in picture.read_text()
 
 
-def test_the_limit_is_looked_for_between_what_goes_and_what_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    def measure(chair: object, count: int, seconds: float, step: object) -> Measured:
+def test_the_limit_is_looked_for_between_what_goes_and_what_does_not() -> None:
+    def tried(count: int) -> Measured:
         return took(count, count / 53.0)
 
-    class Chair:
-        step_many = None
-
-    monkeypatch.setattr(bench_streams, "measure", measure)
-    kept = [took(count, count / 53.0) for count in (16, 32, 64)]
-    tried = list(closer(Chair(), kept, real_time, 1.0))
-    assert [one.streams for one in tried] == [48, 56, 52]
-    assert list(closer(Chair(), kept[:2], real_time, 1.0)) == []
+    kept = [tried(count) for count in (16, 32, 64)]
+    assert [one.streams for one in closer(tried, kept, real_time)] == [48, 56, 52]
+    assert list(closer(tried, kept[:2], real_time)) == []
 
 
 def test_one_by_one_is_what_step_gives(tmp_path: Path) -> None:

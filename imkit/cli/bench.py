@@ -28,6 +28,7 @@ from imkit.views.lanes import DEADLINE_MS
 
 AUDIBLE = 1e-3
 LEAD_S = 1.0
+PAUSE_S = 3.0
 BROWSER_ROWS = (
     ("browser to kernel to browser, p95 idle / busy cell", "20 / 60 ms"),
     ("end of turn to first sound in the browser, p50", "0.40 s"),
@@ -93,6 +94,7 @@ def benchmarks(model: str, minutes: float) -> dict[str, Callable[[], Iterator[Ro
         "views": lambda: _views(model),
         "probe": lambda: _probe(model, minutes),
         "streams": lambda: _streams(model),
+        "serve": lambda: _serve(model),
         "isolate": lambda: _isolate(model),
         "long run": lambda: _long(model, minutes),
     }
@@ -135,8 +137,8 @@ class Again(OrderedSource):
 
 
 def conversation() -> Again:
-    """All questions with three seconds of quiet between them, for ever."""
-    quiet = np.zeros(3 * INPUT_RATE, np.float32)
+    """All questions with three seconds of quiet after each, for ever."""
+    quiet = np.zeros(round(PAUSE_S * INPUT_RATE), np.float32)
     whole = np.concatenate([part for question in questions() for part in (question.audio, quiet)])
     ticks: list[NDArray[np.float32]] = []
     with AudioArray(whole, INPUT_RATE) as source:
@@ -313,6 +315,12 @@ def _streams(model: str) -> Iterator[Row]:
     from .bench_streams import streams
 
     return streams(model, table=Path("bench_streams.json"), picture=Path("bench_streams.html"))
+
+
+def _serve(model: str) -> Iterator[Row]:
+    from .bench_serve import load
+
+    return load(model, table=Path("bench_serve.json"), picture=Path("bench_serve.html"))
 
 
 def _isolate(model: str) -> Iterator[Row]:

@@ -12,8 +12,9 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from imkit.stream import TICK_S, Act, ModelError, OpenConfig, Percept
 from imkit.views.charts import axis, line, look, note
@@ -28,6 +29,18 @@ MOST = 256
 SINGLY = 8  # streams that are also stepped one by one, to compare
 
 Steps = Callable[[list[Any], list[Percept]], Any]
+
+
+class Counted(Protocol):
+    """Something measured with so many streams."""
+
+    @property
+    def streams(self) -> int:
+        """How many."""
+        ...
+
+
+T = TypeVar("T", bound=Counted)
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,7 @@ def streams(
             break
         count *= 2
     for what, keeps in (("in real time", real_time), ("with p99 in time", in_time)):
-        for one in closer(chair, kept, keeps, seconds):
+        for one in closer(partial(measure, chair, seconds=seconds, step=chair.step_many), kept, keeps):
             kept.append(one)
             yield _row(one)
         able = [one.streams for one in kept if keeps(one)]
@@ -126,15 +139,13 @@ def measure(chair: Any, count: int, seconds: float, step: Steps) -> Measured:
     )
 
 
-def closer(
-    chair: Any, kept: Sequence[Measured], keeps: Callable[[Measured], bool], seconds: float
-) -> Iterator[Measured]:
-    """Measures between the most streams that keep up and the fewest that do not, to an eighth."""
+def closer(tried: Callable[[int], T], kept: Sequence[T], keeps: Callable[[T], bool]) -> Iterator[T]:
+    """Tries numbers between the most streams that keep up and the fewest that do not, to an eighth."""
     low = max((one.streams for one in kept if keeps(one)), default=0)
     high = min((one.streams for one in kept if not keeps(one) and one.streams > low), default=0)
     while high - low > max(1, low // 8):
         middle = (low + high) // 2
-        one = measure(chair, middle, seconds, chair.step_many)
+        one = tried(middle)
         yield one
         low, high = (middle, high) if keeps(one) else (low, middle)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -17,10 +17,14 @@ from .pace import Pace, RealPace
 from .seat import Seat
 
 MAX_ROUNDS: Final = 8
+MAX_TAKEN: Final = 3_000  # ten minutes
 
 
 class Beat:
-    """Steps every session that is due, all of one round together. ``seats`` are the sessions; add and discard them."""
+    """Steps every session that is due, all of one round together. ``seats`` are the sessions; add and discard them.
+
+    ``taken_ms`` says of the newest beats in which somebody was due how long it took until all had their act.
+    """
 
     def __init__(
         self,
@@ -32,6 +36,7 @@ class Beat:
         self.chairs, self.limits = Chairs(model), limits
         self.seats: set[Seat] = set()
         self.counts: Counter[str] = Counter()
+        self.taken_ms: deque[float] = deque(maxlen=MAX_TAKEN)
         self._make_pace, self._clock = pace, clock
         self._somebody = asyncio.Event()
         self._pace = pace()
@@ -71,9 +76,10 @@ class Beat:
                     seat.pass_by(passed)
                     if now_s - seat.spoke_s > self.limits.idle_s:
                         seat.fail(f"nothing came in for {self.limits.idle_s:.0f} s")
-                await self._rounds(worker)
+                if await self._rounds(worker):
+                    self.taken_ms.append(1000 * (self._clock() - now_s))
 
-    async def _rounds(self, worker: ThreadPoolExecutor) -> None:
+    async def _rounds(self, worker: ThreadPoolExecutor) -> int:
         rounds = 0
         while (due := [seat for seat in self.seats if seat.due]) and (rounds < MAX_ROUNDS or self._pace.virtual):
             rounds += 1
@@ -85,6 +91,7 @@ class Beat:
                     seat.fail("the model failed")  # what it was may hold what was said
                 else:
                     seat.give(*result)
+        return rounds
 
     def _step(self, work: list[tuple[Seat, Any]]) -> list[Any]:
         """In the model's thread: opens what is not open yet, then steps all."""
