@@ -13,7 +13,7 @@ STATIC := imkit/notebook/static
 BUNDLE := widget.js widget.css surface.js surface.css
 PYTEST := $(BIN)/pytest -q
 
-.PHONY: help docs docs-pictures pictures lab test test-unit test-notebooks test-browser test-serve test-ray test-killed test-hosts test-soak fuzz audit release-check lint types widget widget-check bench bench-browser system clean
+.PHONY: help docs docs-pictures pictures lab test test-unit test-notebooks test-browser test-serve test-ray test-guests test-killed test-hosts test-soak fuzz audit release-check lint types widget widget-check bench bench-browser system clean
 
 help:
 	@echo 'make lab            open JupyterLab on the first notebook'
@@ -22,6 +22,7 @@ help:
 	@echo 'make test-browser   real JupyterLab in real Chromium      (k=NAME for some of them)'
 	@echo 'make test-serve     background models against a real transformers server'
 	@echo 'make test-ray       two replicas on a real Ray Serve, one killed under load'
+	@echo 'make test-guests    every guest, tiny, plays all twelve scenes'
 	@echo 'make test-hosts     marimo, kernels of other versions, plain http from another machine'
 	@echo 'make test-killed    fifty recordings killed at random moments'
 	@echo 'make test-soak      100 sessions, 100 kernel restarts, 50 reloads: nothing may be left'
@@ -81,6 +82,10 @@ test-serve: $(INSTALLED)
 test-ray: $(INSTALLED)
 	$(BIN)/python -m pip install -q $(PIP_FLAGS) -c constraints.txt 'ray[serve]'
 	$(PYTEST) -m 'slow or not slow' tests/serve/test_ray.py tests/serve/test_ray_cluster.py
+
+# Four trials of each of the twelve scenes for each guest; minutes, so not part of make test, which plays one scene.
+test-guests: $(INSTALLED)
+	$(PYTEST) -m slow tests/adapters/test_guests_eval.py
 
 # Fifty recordings killed at random moments; minutes, so not part of make test.
 test-killed: $(INSTALLED)

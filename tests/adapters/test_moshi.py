@@ -118,16 +118,6 @@ def test_it_plays_a_scene(moshi):
     assert timeline.model_audio().any()
 
 
-@pytest.mark.slow
-def test_it_plays_a_suite_in_processes_of_their_own(folder, tmp_path):
-    out = tmp_path / "eval"
-    asked = ["eval", "--model", f"moshi:{folder}", "--scenes", "smooth_turn_taking,backchannel", "--n", "4"]
-    assert main([*asked, "--no-baselines", "--out", str(out)]) == 0
-    report = json.loads((out / "report.json").read_text("utf-8"))
-    assert {scene: found["n"] for scene, found in report["scenes"].items()} == dict.fromkeys(report["scenes"], 4)
-    assert len(report["scenes"]) == 2
-
-
 def test_it_is_loaded_from_a_folder_with_its_words_and_in_the_dtype_asked_for(folder):
     one = Moshi.from_pretrained(folder)
     sound = chirp(1)
