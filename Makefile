@@ -13,7 +13,7 @@ STATIC := imkit/notebook/static
 BUNDLE := widget.js widget.css surface.js surface.css
 PYTEST := $(BIN)/pytest -q
 
-.PHONY: help docs docs-pictures pictures lab test test-unit test-notebooks test-browser test-serve test-ray test-guests test-killed test-hosts test-soak fuzz audit release-check lint types widget widget-check bench bench-browser system clean
+.PHONY: help docs docs-pictures pictures lab test test-unit test-notebooks test-browser test-serve test-ray test-guests test-firefox test-killed test-hosts test-soak fuzz audit release-check lint types widget widget-check bench bench-browser system clean
 
 help:
 	@echo 'make lab            open JupyterLab on the first notebook'
@@ -23,6 +23,7 @@ help:
 	@echo 'make test-serve     background models against a real transformers server'
 	@echo 'make test-ray       two replicas on a real Ray Serve, one killed under load'
 	@echo 'make test-guests    every guest, tiny, plays all twelve scenes'
+	@echo 'make test-firefox   JupyterLab in Firefox (needs firefox-esr and pulseaudio)'
 	@echo 'make test-hosts     marimo, kernels of other versions, plain http from another machine'
 	@echo 'make test-killed    fifty recordings killed at random moments'
 	@echo 'make test-soak      100 sessions, 100 kernel restarts, 50 reloads: nothing may be left'
@@ -86,6 +87,11 @@ test-ray: $(INSTALLED)
 # Four trials of each of the twelve scenes for each guest; minutes, so not part of make test, which plays one scene.
 test-guests: $(INSTALLED)
 	$(PYTEST) -m slow tests/adapters/test_guests_eval.py
+
+# JupyterLab in a real Firefox, by Mozilla's own client; half a minute, and two Debian packages, so not part of make test.
+test-firefox: $(INSTALLED)
+	$(BIN)/python -m pip install -q $(PIP_FLAGS) -c constraints.txt marionette_driver
+	$(PYTEST) -rs -m slow tests/browser/test_firefox.py
 
 # Fifty recordings killed at random moments; minutes, so not part of make test.
 test-killed: $(INSTALLED)

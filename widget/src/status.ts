@@ -13,6 +13,7 @@ export interface StatusFacts {
   running: boolean;
   mine: boolean;
   silentKernel: boolean;
+  soundBlocked: boolean; // the page's sound waits for a click, or for a device to play it
   obstacle: Obstacle; // why the page cannot capture, "" where it can
   pageUrl: string; // where the kernel serves a page that can, "" for nowhere
   microphone: { wanted: boolean; on: boolean; permission: Permission };
@@ -102,6 +103,7 @@ export function hint(f: StatusFacts): string {
   if (f.obstacle === "insecure") return HINTS.insecure;
   if (f.obstacle) return HINTS[f.obstacle] + (f.pageUrl ? HINTS.page : HINTS.noPage);
   const refused = (["microphone", "camera"] as const).filter((kind) => f[kind].wanted && !f[kind].on && f[kind].permission === "denied");
+  if (f.running && f.soundBlocked) return HINTS.soundBlocked;
   if (f.running && refused.length > 0) return HINTS.refused(refused);
   if (f.running && f.microphone.wanted && !f.microphone.on && f.microphone.permission === "missing") return HINTS.noMicrophone;
   return "";

@@ -65,6 +65,9 @@ export const HINTS = {
   pageGone: "Close this page, and open it again from the notebook.",
   refused: (kinds: readonly MediaKind[]) =>
     `The browser refuses the ${kinds.join(" and the ")}. To allow: click the icon left of the page's address, set it to Allow, then press its button here again. Typing works meanwhile.`,
+  soundBlocked:
+    "This page's sound does not run, so nothing is heard and nothing is said. Press Turn sound on. If that changes nothing, " +
+    "this machine gives the browser nowhere to play sound: Firefox needs a place for it even to listen.",
   noMicrophone: "No microphone found. Type below, or press Demo voice.",
 } as const;
 

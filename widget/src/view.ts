@@ -156,7 +156,7 @@ class View {
     const compute = e.stats.compute_ms_p50;
     return {
       link: e.link.state, state: e.session.state, reason: e.session.reason, starting: e.starting, running: e.running, mine: e.mine,
-      silentKernel: e.silentKernel, obstacle: e.obstacle, pageUrl: this.pageUrl, microphone: device("microphone"), camera: device("camera"),
+      silentKernel: e.silentKernel, soundBlocked: e.soundBlocked, obstacle: e.obstacle, pageUrl: this.pageUrl, microphone: device("microphone"), camera: device("camera"),
       demo: e.demo.state === "playing", notebook: e.notebook === true,
       recording: typeof e.stats.recording === "string" ? e.stats.recording : "",
       inside: textOr(e.stats.inside, ""), lane: e.link.lane, laneReason: e.link.laneReason, rttMs: e.link.rttMs,

@@ -36,7 +36,7 @@ describe("what is in the way of a microphone", () => {
   it("is said in words, with the way out", () => {
     const device = { wanted: false, on: false, permission: "unavailable" as const };
     const facts: StatusFacts = {
-      link: "connected", state: "idle", reason: "", starting: false, running: false, mine: true, silentKernel: false, obstacle: "",
+      link: "connected", state: "idle", reason: "", starting: false, running: false, mine: true, silentKernel: false, soundBlocked: false, obstacle: "",
       pageUrl: "", microphone: device, camera: device, demo: false, recording: "", inside: "", notebook: false, lane: "comm",
       laneReason: "", rttMs: null, computeMs: null, dropped: 0, missed: 0,
     };
@@ -44,6 +44,8 @@ describe("what is in the way of a microphone", () => {
     expect(hint({ ...facts, obstacle: "vscode", pageUrl: "http://127.0.0.1:1/" })).toMatch(/VS Code .* open the capture page/);
     expect(hint({ ...facts, obstacle: "vscode" })).toMatch(/VS Code .* JupyterLab/);
     expect(hint({ ...facts, obstacle: "insecure" })).toMatch(/https.*ssh -L/);
+    expect(hint({ ...facts, running: true, soundBlocked: true })).toMatch(/Turn sound on.*Firefox/);
+    expect(hint({ ...facts, running: false, soundBlocked: true })).toBe("");
     expect(hint({ ...facts, obstacle: "frame" })).toMatch(/page around this notebook/);
   });
 });

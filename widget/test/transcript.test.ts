@@ -50,7 +50,7 @@ describe("transcript", () => {
 
 describe("status", () => {
   const facts: StatusFacts = {
-    link: "connected", state: "live", reason: "", starting: false, running: true, mine: true, silentKernel: false, obstacle: "", pageUrl: "",
+    link: "connected", state: "live", reason: "", starting: false, running: true, mine: true, silentKernel: false, soundBlocked: false, obstacle: "", pageUrl: "",
     microphone: { wanted: true, on: true, permission: "granted" }, camera: { wanted: false, on: false, permission: "granted" },
     demo: false, notebook: false, recording: "", inside: "", lane: "socket", laneReason: "", rttMs: 1.84, computeMs: 26.4, dropped: 0, missed: 3,
   };
