@@ -28,6 +28,8 @@ SHOWN = {
     "10_teach": "frontier = [tried(SilenceTimer(wait_s))",
 }
 """Notebook -> text of the cell whose figure is taken; of 08 the figure stands in the cell before."""
+SERVE = "serve"
+"""Drawn from what ``imkit bench serve`` measured and ``docs/measured/serve.json`` keeps."""
 WIDTH = 1200
 KEPT_WIDTH, KEPT_HEIGHT = 1000, 640
 
@@ -60,6 +62,11 @@ def page_of(shown: Any) -> str:
 
 def run(name: str) -> str:
     """Runs a notebook and gives the page of its figure."""
+    if name == SERVE:
+        from imkit.cli.bench_serve import Load, load_figure
+
+        told = json.loads((DOCS / "measured" / "serve.json").read_text("utf-8"))
+        return page_of(load_figure([Load(**one) for one in told["loads"]], told["cores"]))
     from IPython.core.interactiveshell import InteractiveShell
 
     shell, shown = InteractiveShell.instance(), None
@@ -78,7 +85,7 @@ def main(names: list[str]) -> None:
     from PIL import Image
     from playwright.sync_api import sync_playwright
 
-    for name in names or list(SHOWN):
+    for name in names or [*SHOWN, SERVE]:
         pages = Path(os.environ.get("TMPDIR", "/tmp")) / f"imkit-picture-{name}.html"
         os.chdir(NOTEBOOKS)
         if os.spawnv(os.P_WAIT, sys.executable, [sys.executable, __file__, "--page", name, str(pages)]):

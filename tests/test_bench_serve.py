@@ -38,14 +38,14 @@ def test_a_server_in_another_process_is_measured_while_it_is_spoken_with(tmp_pat
     assert told["loads"][0]["streams"] == 1
     assert all(one["beats"] > 0 and one["asked"] >= one["answered"] for one in told["loads"])
     assert any(name.startswith("served sessions") for name in rows)
-    assert "% missed" in picture.read_text()
+    assert "% skipped" in picture.read_text()
 
 
 def test_a_model_that_thinks_too_long_keeps_up_with_nobody() -> None:
     rows = list(load(f"{__name__}:Slow", 4.0, 4))
-    assert [row.name for row in rows] == ["serve: tick of 1, p50", rows[-1].name]
+    assert [row.name.removeprefix("serve: ") for row in rows[:-1]] == ["tick of 1, p50", "tick of 2, p50"]
     assert rows[0].measured >= 2000
-    assert "missed 0.00 %" not in rows[0].note  # five ticks behind, it skips
+    assert "skipped 0.00 %" not in rows[0].note  # five ticks behind, it skips
     assert rows[-1].measured == 0
 
 
@@ -64,18 +64,18 @@ def test_messages_are_the_questions_at_the_rate_of_the_api_and_say_where_each_en
     assert sizes == {4 * 2 * 4800 // 3}
 
 
-GOOD = Load(4, 50.0, 120.0, 0.0, 100, 8, 8, 0.4, 0)
+GOOD = Load(4, 50.0, 120.0, 0.0, 0.0, 100, 8, 8, 0.4, 0)
 
 
-@pytest.mark.parametrize("worse", [{"p99_ms": 201.0}, {"missed": 0.01}, {"ended": 1}])
+@pytest.mark.parametrize("worse", [{"p99_ms": 201.0}, {"skipped": 0.01}, {"ended": 1}])
 def test_late_skipped_or_thrown_out_is_too_many(worse: dict[str, Any]) -> None:
     assert keeps_up(GOOD)
     assert not keeps_up(replace(GOOD, **worse))
 
 
 def test_the_figure_shows_all_that_was_measured() -> None:
-    figure = load_figure([replace(GOOD, streams=1), replace(GOOD, missed=0.02)], "server on one core")
-    assert [list(one.y) for one in figure.data] == [[120.0, 120.0], [50.0, 50.0], [0.0, 2.0]]
+    figure = load_figure([replace(GOOD, streams=1), replace(GOOD, late=0.1, skipped=0.02)], "server on one core")
+    assert [list(one.y) for one in figure.data] == [[120.0, 120.0], [50.0, 50.0], [0.0, 10.0], [0.0, 2.0]]
     assert list(figure.data[0].x) == [1, 4]
 
 
