@@ -119,7 +119,7 @@ export function layoutStrip({ at, last, now, width, measure, cursor }: StripInpu
     boxes.push({ x: GUTTER, y, w: plot, h: lane.height, role: "lane" });
     labels.push({ x: GUTTER - 9, y: y + lane.height / 2, text: STRIP.lanes[lane.name], role: "label", align: "right", clipX: 0, clipW: GUTTER });
   }
-  axis(boxes, labels, first, now, xOf, plot);
+  axis(boxes, labels, first, now, xOf, plot, measure);
 
   const shown: Moment[] = [];
   let began = false;
@@ -181,11 +181,16 @@ function columnBoxes(boxes: Box[], m: Moment, x: number, w: number): void {
   if (m.late) boxes.push({ x: x - 1, y: top - 3, w: w + 2, h: 2, role: "missed" });
 }
 
-function axis(boxes: Box[], labels: Label[], first: number, now: number, xOf: (i: number) => number, plot: number): void {
+/** A line every five seconds; a time beside each, or, where there is no room, beside every second, third or sixth. */
+function axis(
+  boxes: Box[], labels: Label[], first: number, now: number, xOf: (i: number) => number, plot: number, measure: (text: string) => number,
+): void {
+  const room = measure(clock(now / 5)) + 10;
+  const every = 25 * ([1, 2, 3].find((lines) => xOf(25 * lines) - xOf(0) >= room) ?? 6);
   for (let i = Math.ceil(Math.max(0, first) / 25) * 25; i <= now; i += 25) {
     const x = xOf(i);
     boxes.push({ x, y: PAD, w: 1, h: STRIP_HEIGHT - AXIS - PAD, role: "grid" });
-    if (x < GUTTER + plot - 30) {
+    if (i % every === 0 && x < GUTTER + plot - 30) {
       labels.push({ x: x + 3, y: STRIP_HEIGHT - AXIS / 2, text: clock(i / 5), role: "label", align: "left", clipX: GUTTER, clipW: plot });
     }
   }

@@ -29,6 +29,17 @@ it("time moves on while nothing comes: columns walk left and out", () => {
   expect(at(lay([{ i: 10, frames: 1 }], 160), "camera")).toEqual([]);
 });
 
+it("times stand apart however narrow it is, and lines stay where they are", () => {
+  for (const [plot, times] of [[600, ["0:30", "0:35", "0:40", "0:45", "0:50", "0:55"]], [150, ["0:30", "0:40", "0:50"]], [60, ["0:30"]]] as const) {
+    const width = GUTTER + plot;
+    const layout = layoutStrip({ at: () => undefined, last: -1, now: 299, width, measure: (text) => 6 * text.length });
+    const labels = layout.labels.filter((label) => label.align === "left");
+    expect(labels.map((label) => label.text)).toEqual(times);
+    labels.slice(1).forEach((label, n) => expect(label.x - labels[n]!.x).toBeGreaterThanOrEqual(6 * 4 + 10));
+    expect(at(layout, "grid").length).toBe(6);
+  }
+});
+
 it("missing moments are drawn as gaps over all lanes, but what is yet to come is not", () => {
   const layout = lay([{ i: 5 }, { i: 8 }], 149);
   const gaps = at(layout, "gap");
