@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -110,7 +110,8 @@ class Cascade:
 
     It hears sums of numbers from zero to ten, counts and timers to twenty, work to be handed on (plot, describe, list,
     search), a few set questions, "stop" and "never mind"; ``phrases`` and ``names`` change what it hears, see
-    ``Language``. Typed text goes through the same rules, with numbers to 99 and any name. A turn is recognised once
+    ``Language``. Of other speech it writes down what PocketSphinx's own language model makes of it, much of it wrong,
+    and answers none. Typed text goes through the same rules, with numbers to 99 and any name. A turn is recognised once
     there are 0.3 s of silence, so that its words are known when the silence that ends it is over; they are written in
     ``Act.heard`` in the tick that ends the turn.
 
@@ -134,6 +135,10 @@ class Cascade:
         self._detector = VoiceDetector()
         self._recogniser = Recogniser(self.language)
         self._speaker = Speaker()
+
+    def with_phrases(self, phrases: Mapping[str, Sequence[str]]) -> Cascade:
+        """One that hears these sentences instead, such as those of a suite of scenes."""
+        return Cascade(phrases, self.language.names, **asdict(self.manners))
 
     @property
     def spec(self) -> ModelSpec:
@@ -214,8 +219,8 @@ class Cascade:
                 words = [word for word in _on_clock(heard.words, from_s) if word.end_s > start_s]
                 return Understood(turn.last, tuple(words), heard.text, request)
         spoken = (UNKNOWN, speech.start / INPUT_RATE, speech.stop / INPUT_RATE)
-        written = alone.words if alone.fit > state.manners.least_fit else (spoken,)
-        return Understood(turn.last, _on_clock(written, start_s))
+        written = alone.words if alone.fit > state.manners.least_fit else self._recogniser.dictate(sound, speech)
+        return Understood(turn.last, _on_clock(written or (spoken,), start_s))
 
     def _keep_unfinished(self, state: CascadeState) -> None:
         turn, (sound, _) = state.turn, state.turn.said()

@@ -125,6 +125,9 @@ class Language:
     ``phrases`` are sentences by what they ask for, in place of the usual ones: under the names of ``PHRASES``, or of a
     suite of scenes (``Suite.phrases``). What the cascade has no answer to is left out. ``names`` are the columns and
     topics that can be said aloud; when typed, any words will do.
+
+    Where the phrases have "own_name" and "other_name", as those of a suite do, a sentence may begin with a name, and
+    one that begins with somebody else's asks for nothing.
     """
 
     def __init__(self, phrases: Mapping[str, Sequence[str]] | None = None, names: Sequence[str] = NAMES) -> None:
@@ -133,6 +136,8 @@ class Language:
         for key, lines in (phrases or {}).items():
             known = [line for line in lines if _SLOTS.keys() >= set(_SLOT.findall(line))]
             own.setdefault(SUITE_PHRASES.get(key, key), []).extend(known)
+        self.own_names = tuple((phrases or {}).get("own_name", ()))
+        self.other_names = tuple((phrases or {}).get("other_name", ()))
         self.phrases = {intent: tuple(own.get(intent) or lines) for intent, lines in PHRASES.items()}
         self._patterns = [
             (intent, re.compile(_SLOT.sub(lambda slot: _SLOTS[slot[1]][1], line)))
@@ -142,13 +147,16 @@ class Language:
 
     def rules(self) -> dict[str, str]:
         """The expansions of the grammar's rules by name; "turn" is a whole turn."""
+        said = " | ".join(f"({' | '.join(heads)}) {tail}".strip() for tail, heads in self._by_tail().items())
+        called = " | ".join([*self.own_names, *self.other_names])
         return {
             "digit": " | ".join([*UNITS, "ten"]),
             "sum": f"<digit> ({' | '.join(OPERATORS)}) <digit>",
             "number": " | ".join([*UNITS[1:], *TEENS, "twenty"]),
             "word": " | ".join(TIMER_WORDS),
             "name": " | ".join(self.names),
-            "turn": " | ".join(f"({' | '.join(heads)}) {tail}".strip() for tail, heads in self._by_tail().items()),
+            **({"called": called} if called else {}),
+            "turn": f"[<called>] ({said})" if called else said,
         }
 
     def _by_tail(self) -> dict[str, list[str]]:
@@ -172,6 +180,9 @@ class Language:
 
     def read(self, text: str) -> Request | None:
         """What a whole sentence in lowercase words asks for; None for anything that is not in the language."""
+        first, _, rest = text.partition(" ")
+        if first in self.own_names and rest:
+            text = rest
         for intent, pattern in self._patterns:
             found = pattern.fullmatch(text)
             if found:

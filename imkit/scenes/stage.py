@@ -146,6 +146,8 @@ class Stage:
     def __init__(self, plan: Plan, head: Mapping[str, str]) -> None:
         self.plan, self.head, self.cast = plan, head, Cast(plan.suite)
         self.model = None if plan.model in POLICIES else plan.load(plan.model)
+        if (with_phrases := getattr(self.model, "with_phrases", None)) is not None:
+            self.model = with_phrases(plan.suite.phrases)  # who hears a closed language is told which
         self.rate = RATE if self.model is None else self.model.spec.output_rate
 
     def seat(self, world: World) -> InteractionModel[Any]:

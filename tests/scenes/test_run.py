@@ -12,7 +12,7 @@ from in_process import TURNS, Broken, Here, Listener, hum, plan_for, play
 from imkit.cli import main
 from imkit.scenes import SCENES, load_suite, run
 from imkit.scenes.run import Log, Progress
-from imkit.scenes.stage import EvalError, fingerprint_of, weights_of
+from imkit.scenes.stage import EvalError, Stage, fingerprint_of, weights_of
 
 
 @pytest.fixture
@@ -49,6 +49,21 @@ def test_a_run_writes_trials_sound_and_a_report(tmp_path, here):
 
 def _tuples(value):
     return {key: tuple(item) if key.endswith("ci") else item for key, item in value.items()}
+
+
+def test_a_model_with_a_closed_language_is_told_the_sentences_of_the_suite(tmp_path):
+    class Closed(Listener):
+        def with_phrases(self, phrases):
+            return Told(phrases)
+
+    class Told(Listener):
+        def __init__(self, phrases):
+            self.phrases = phrases
+
+    plan = plan_for(tmp_path, model="closed", load=lambda name: Closed())
+    seated = Stage(plan, {}).seat(None)
+    assert isinstance(seated, Told)
+    assert seated.phrases == plan.suite.phrases
 
 
 def test_a_trial_says_who_said_what_when_and_what_was_expected(tmp_path, here):
