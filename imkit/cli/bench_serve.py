@@ -306,7 +306,7 @@ def load_figure(loads: Sequence[Load], cores: str, theme: str = "light", *, widt
         return note(text, colour, xref="paper", x=1.01, xanchor="left", yref=axis, y=y)
 
     last = loads[-1]
-    high, low = max(last.p99_ms, 1.25 * last.p50_ms), last.p50_ms
+    high, low = max(last.p99_ms, 1.8 * last.p50_ms), last.p50_ms
 
     title = f"<b>imkit serve, {cores}: spoken conversations at once</b>"
     top = {"xref": "paper", "yref": "paper", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"}
